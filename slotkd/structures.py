@@ -1,0 +1,108 @@
+"""Records that models return, samples that loaders pack, and the axis legend.
+
+One letter has one meaning in every signature, einsum and docstring:
+
+==== ====================================== ==== ===========================
+B    clips                                  C    feature channels
+T    frames                                 D    slot or query width
+K    slots                                  L    pyramid levels
+Q    queries                                P    sampling points
+O    true objects                           A    heads
+H W  pixels                                 V    classes
+h w  patch grid                             N    h * w tokens
+==== ====================================== ==== ===========================
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Integer
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotOutput:
+    """The output of every slot video model.
+
+    Fields that no caller asked for are None. ``attn`` and ``masks`` are
+    computed in fp32 from the logits.
+
+    Args:
+        slots: Corrected (not predicted) slots of each frame.
+        slots_init: Slots the first frame starts from.
+        attn_logits: Scaled query-key products of the last corrector
+            iteration of each frame, before the softmax over slots.
+        feats: Backbone tokens, detached where the backbone is frozen; the
+            target of reconstruction.
+        tokens: Tokens after the neck, the corrector's input.
+        grid: Patch grid (h, w) with ``h * w == N``.
+        mask_logits: Mixing logits of the decoder, before the softmax over
+            slots.
+        recon: Features mixed over slots with ``masks``.
+        token_attn: Attention normalised over tokens, mean over the
+            iterations of each frame.
+    """
+
+    slots: Float[Tensor, 'B T K D']
+    slots_init: Float[Tensor, 'B K D']
+    attn_logits: Float[Tensor, 'B T K N']
+    feats: Float[Tensor, 'B T N C']
+    tokens: Float[Tensor, 'B T N E']
+    grid: tuple[int, int]
+    mask_logits: Float[Tensor, 'B T K N'] | None = None
+    recon: Float[Tensor, 'B T N C'] | None = None
+    token_attn: Float[Tensor, 'B T K N'] | None = None
+
+    @property
+    def attn(self) -> Float[Tensor, 'B T K N']:
+        """Softmax of ``attn_logits`` over slots."""
+        return self.attn_logits.float().softmax(dim=2)
+
+    @property
+    def masks(self) -> Float[Tensor, 'B T K N'] | None:
+        """Softmax of ``mask_logits`` over slots."""
+        if self.mask_logits is None:
+            return None
+        return self.mask_logits.float().softmax(dim=2)
+
+
+class VideoDataSample(BaseDataElement):
+    """Truth and prediction of one clip or video.
+
+    Fields:
+        gt_masks: Instance label of each pixel; 0 is background, 255 is void
+            (annotated as "do not count").
+        pred_masks: Slot index of each pixel at the same size.
+
+    Metainfo: ``video_id``, ``frame_ids``, ``video_length``, ``ori_shape``
+    (height and width on disk), ``img_shape`` (after the pipeline), and where
+    the pipeline crops, resizes or flips ``crop_box`` (x, y, w, h in pixels of
+    the resized frame), ``resized_shape`` and ``flip``.
+    """
+
+    @property
+    def gt_masks(self) -> Integer[Tensor, 'T H W']:
+        """Instance label of each pixel."""
+        return self._gt_masks
+
+    @gt_masks.setter
+    def gt_masks(self, value: Tensor) -> None:
+        self.set_field(value, '_gt_masks', dtype=torch.Tensor)
+
+    @gt_masks.deleter
+    def gt_masks(self) -> None:
+        del self._gt_masks
+
+    @property
+    def pred_masks(self) -> Integer[Tensor, 'T H W']:
+        """Slot index of each pixel."""
+        return self._pred_masks
+
+    @pred_masks.setter
+    def pred_masks(self, value: Tensor) -> None:
+        self.set_field(value, '_pred_masks', dtype=torch.Tensor)
+
+    @pred_masks.deleter
+    def pred_masks(self) -> None:
+        del self._pred_masks

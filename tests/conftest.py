@@ -1,0 +1,43 @@
+"""Fixtures shared by the whole suite."""
+
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.visualization import Visualizer
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def fresh_process_state():
+    """Give each test its own scope, logger, message hub and seed."""
+    managers = (DefaultScope, MessageHub, MMLogger, Visualizer)
+    saved = [dict(m._instance_dict) for m in managers]
+    DefaultScope.get_instance(f'test-{uuid.uuid4()}', scope_name='slotkd')
+    torch.manual_seed(0)
+    yield
+    for manager, instances in zip(managers, saved, strict=True):
+        manager._instance_dict.clear()
+        manager._instance_dict.update(instances)
+
+
+@pytest.fixture(scope='session')
+def repo() -> Path:
+    """Return the root of the repository."""
+    return REPO
+
+
+@pytest.fixture(scope='session')
+def shared() -> Path:
+    """Return the private sample data, or skip where they are absent."""
+    path = Path(os.environ.get('SLOTKD_SHARED', REPO.parent / 'shared'))
+    if not path.is_dir():
+        pytest.skip(
+            f'private sample data not found at {path}; set SLOTKD_SHARED'
+        )
+    return path
