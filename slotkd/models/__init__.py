@@ -1,1 +1,5 @@
 """models."""
+
+from slotkd.models import backbones
+
+__all__ = ['backbones']
