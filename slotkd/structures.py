@@ -67,6 +67,41 @@ class SlotOutput:
         return self.mask_logits.float().softmax(dim=2)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CorrectorOutput:
+    """The output of a corrector on one frame.
+
+    Args:
+        slots: Corrected slots.
+        attn_logits: Scaled query-key products of the last iteration.
+        token_attn: Attention normalised over tokens, mean over iterations.
+        geometry: Position (x, y) and scale (x, y) of each slot in frame
+            coordinates, where the frame spans -1 to 1; None where the
+            corrector keeps none.
+    """
+
+    slots: Float[Tensor, 'B K D']
+    attn_logits: Float[Tensor, 'B K N']
+    token_attn: Float[Tensor, 'B K N']
+    geometry: Float[Tensor, 'B K 4'] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderOutput:
+    """The output of a decoder on one batch of frames."""
+
+    recon: Float[Tensor, 'B N C']
+    mask_logits: Float[Tensor, 'B K N']
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotState:
+    """What a slot video model carries from one frame to the next."""
+
+    slots: Float[Tensor, 'B K D']
+    geometry: Float[Tensor, 'B K 4'] | None = None
+
+
 class VideoDataSample(BaseDataElement):
     """Truth and prediction of one clip or video.
 
