@@ -1,5 +1,6 @@
 """models."""
 
 from slotkd.models import backbones
+from slotkd.models.preprocessor import VideoDataPreprocessor
 
-__all__ = ['backbones']
+__all__ = ['VideoDataPreprocessor', 'backbones']
