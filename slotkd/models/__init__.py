@@ -1,6 +1,13 @@
-"""models."""
+"""Models: parts, video models, losses and distillers."""
 
-from slotkd.models import backbones
+from slotkd.models import backbones, distillers, losses, slots, video
 from slotkd.models.preprocessor import VideoDataPreprocessor
 
-__all__ = ['VideoDataPreprocessor', 'backbones']
+__all__ = [
+    'VideoDataPreprocessor',
+    'backbones',
+    'distillers',
+    'losses',
+    'slots',
+    'video',
+]

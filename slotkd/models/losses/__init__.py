@@ -1,1 +1,23 @@
-"""losses."""
+"""Loss terms: a function of tensors and a thin module in each file."""
+
+from slotkd.models.losses.loss_terms import LossTerms, TermSchedule
+from slotkd.models.losses.reconstruction import (
+    FeatureReconstructionLoss,
+    reconstruction_loss,
+)
+from slotkd.models.losses.slot_contrast import (
+    SlotContrastLoss,
+    slot_contrast_loss,
+)
+from slotkd.models.losses.slot_match import SlotMatchLoss, slot_match_loss
+
+__all__ = [
+    'FeatureReconstructionLoss',
+    'LossTerms',
+    'SlotContrastLoss',
+    'SlotMatchLoss',
+    'TermSchedule',
+    'reconstruction_loss',
+    'slot_contrast_loss',
+    'slot_match_loss',
+]
