@@ -1,5 +1,239 @@
-"""Patches of the released OpenMMLab stack; see apply()."""
+"""Patches of the released OpenMMLab stack, each applied only where needed.
+
+They must run before ``mmseg.models`` is imported; ``slotkd.registry`` does
+it. ``SLOTKD_COMPAT=0`` in the environment switches all of them off.
+"""
+
+import importlib.util
+import inspect
+import logging
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib import metadata
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import mmengine.config.config
+import mmengine.hub.hub
+import mmengine.utils
+import torch
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.utils import package_utils
+
+logger = logging.getLogger('slotkd')
+
+NO_MMCV = (
+    'slotkd needs mmcv and found none; install one of the two: '
+    'pip install "mmcv-lite>=2.1.0,<2.2.0" (no compiled operations) or '
+    'pip install "mmcv>=2.1.0,<2.2.0" (after building it)'
+)
 
 
 def apply() -> None:
-    """Apply every patch that this environment needs."""
+    """Apply every patch that this environment needs.
+
+    Raises:
+        ImportError: If no mmcv is installed, in any build.
+    """
+    if importlib.util.find_spec('mmcv') is None:
+        raise ImportError(NO_MMCV)
+    if os.environ.get('SLOTKD_COMPAT') == '0':
+        logger.debug('patches are switched off by SLOTKD_COMPAT=0')
+        return
+    for needed, patch in (
+        (ops_are_missing, stub_ops),
+        (loader_is_too_strict, relax_loader),
+        (pkg_resources_is_missing, replace_pkg_resources),
+    ):
+        if needed():
+            patch()
+            logger.debug('applied %s', patch.__name__)
+
+
+class MissingOps(ModuleType):
+    """Stand in for ``mmcv._ext``: imports work, calls say what is missing."""
+
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+        def missing(*args: Any, **kwargs: Any) -> NoReturn:
+            raise RuntimeError(
+                f'mmcv op {name!r} needs the compiled build of mmcv'
+            )
+
+        return missing
+
+
+def ops_are_missing() -> bool:
+    """Tell whether mmcv has neither compiled operations nor our stub."""
+    if 'mmcv._ext' in sys.modules:
+        return False
+    return importlib.util.find_spec('mmcv._ext') is None
+
+
+def stub_ops() -> None:
+    """Let all of mmseg import on mmcv-lite; compiled ops fail when called."""
+    stub = MissingOps('mmcv._ext')
+    # Without a loader, check_ops_exist() of mmcv stays False.
+    stub.__spec__ = ModuleSpec('mmcv._ext', loader=None)
+    sys.modules['mmcv._ext'] = stub
+    if torch.cuda.is_available():
+        # Else the attention calls the missing kernel for CUDA tensors.
+        from mmcv.ops import multi_scale_deform_attn
+
+        multi_scale_deform_attn.IS_CUDA_AVAILABLE = False
+
+
+def loader_is_too_strict() -> bool:
+    """Tell whether mmengine's loader refuses the checkpoints it writes.
+
+    From torch 2.6 on, ``torch.load`` refuses the ``HistoryBuffer`` objects
+    and numpy scalars in them unless ``weights_only`` is given.
+    """
+    version = tuple(int(part) for part in torch.__version__.split('.')[:2])
+    source = inspect.getsource(mmengine_checkpoint.load_from_local)
+    current = mmengine_checkpoint.CheckpointLoader._schemes['']
+    return (
+        version >= (2, 6)
+        and 'weights_only' not in source
+        and current is not load_from_local
+    )
+
+
+def relax_loader() -> None:
+    """Read local checkpoints with :func:`load_from_local`."""
+    mmengine_checkpoint.CheckpointLoader.register_scheme(
+        prefixes='', loader=load_from_local, force=True
+    )
+
+
+# What torch.load raises for files that are damaged or something else.
+READ_ERRORS = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    KeyError,
+)
+
+
+# The name is part of the line that mmengine logs.
+def load_from_local(
+    filename: str | Path,
+    map_location: Any = None,
+) -> Any:
+    """Load a local checkpoint, unpickling objects only where it must.
+
+    Args:
+        filename: File that the user named, hence trusts.
+        map_location: As in ``torch.load``.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no checkpoint or is truncated.
+    """
+    path = Path(filename).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'checkpoint {filename} does not exist')
+    try:
+        try:
+            return torch.load(path, map_location, weights_only=True)
+        except pickle.UnpicklingError:
+            loaded = torch.load(path, map_location, weights_only=False)
+    except READ_ERRORS as error:
+        reason = str(error).partition('\n')[0]
+        raise ValueError(
+            f'checkpoint {filename} cannot be read: {reason}'
+        ) from error
+    _warn_of_unpickling(str(filename))
+    return loaded
+
+
+@cache
+def _warn_of_unpickling(filename: str) -> None:
+    logger.warning(
+        'checkpoint %s holds more than tensors; it was unpickled because '
+        'it was named on this machine. Do this to trusted files only.',
+        filename,
+    )
+
+
+def pkg_resources_is_missing() -> bool:
+    """Tell whether setuptools >= 82 left mmengine without pkg_resources."""
+    return (
+        importlib.util.find_spec('pkg_resources') is None
+        and package_utils.is_installed is not is_installed
+    )
+
+
+def replace_pkg_resources() -> None:
+    """Give mmengine package look-ups that need the standard library only."""
+    for module in (
+        package_utils,
+        mmengine.utils,
+        mmengine.config.config,
+        mmengine.hub.hub,
+    ):
+        for function in (is_installed, get_installed_path, package2module):
+            if hasattr(module, function.__name__):
+                setattr(module, function.__name__, function)
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a distribution or importable package has this name."""
+    try:
+        metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        spec = importlib.util.find_spec(package)
+        return spec is not None and spec.origin is not None
+    return True
+
+
+def get_installed_path(package: str) -> str:
+    """Return the folder of a package, named by distribution or module.
+
+    Raises:
+        ModuleNotFoundError: If there is no such package.
+        RuntimeError: If it is a namespace package, which has no one folder.
+    """
+    try:
+        root = Path(str(metadata.distribution(package).locate_file('')))
+    except metadata.PackageNotFoundError:
+        return _folder_of_module(package)
+    if (root / package).exists():
+        return str(root / package)
+    # An editable install keeps only metadata there.
+    module = package2module(package)
+    if (root / module).exists():
+        return str(root / module)
+    return _folder_of_module(module)
+
+
+def _folder_of_module(name: str) -> str:
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(f'package {name!r} is not installed')
+    if spec.origin is None:
+        raise RuntimeError(f'{name} is a namespace package without a folder')
+    return str(Path(spec.origin).parent)
+
+
+def package2module(package: str) -> str:
+    """Return the first module that a distribution brings.
+
+    Raises:
+        ValueError: If its metadata does not say.
+    """
+    text = metadata.distribution(package).read_text('top_level.txt')
+    if not text or not text.strip():
+        raise ValueError(f'can not infer the module name of {package}')
+    return text.split()[0]
