@@ -31,8 +31,8 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
 
     def __init__(
         self,
-        mean: Sequence[float] = (123.675, 116.28, 103.53),
-        std: Sequence[float] = (58.395, 57.12, 57.375),
+        mean: Sequence[float | int] = (123.675, 116.28, 103.53),
+        std: Sequence[float | int] = (58.395, 57.12, 57.375),
         *,
         bgr_to_rgb: bool = False,
     ) -> None:
