@@ -1,5 +1,24 @@
 """Backbones: a batch of images in, one map of patch features out."""
 
+from slotkd.models.backbones.dino_vit import DinoViT, resample_positions
+from slotkd.models.backbones.freezable import FreezableBackbone
 from slotkd.models.backbones.patch_pixels import PatchPixels, patch_pixels
+from slotkd.models.backbones.vit_weights import to_dino_vit, vit_sizes
+from slotkd.models.backbones.weight_files import (
+    UnsafeCheckpointError,
+    find_tensors,
+    read_checkpoint,
+)
 
-__all__ = ['PatchPixels', 'patch_pixels']
+__all__ = [
+    'DinoViT',
+    'FreezableBackbone',
+    'PatchPixels',
+    'UnsafeCheckpointError',
+    'find_tensors',
+    'patch_pixels',
+    'read_checkpoint',
+    'resample_positions',
+    'to_dino_vit',
+    'vit_sizes',
+]

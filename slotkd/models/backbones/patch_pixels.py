@@ -72,4 +72,5 @@ class PatchPixels(BaseModule):
     def forward(
         self, images: Float[Tensor, 'B 3 H W']
     ) -> Float[Tensor, 'B C h w']:
+        """Return the map of colour means."""
         return patch_pixels(images, self.patch_size, cells=self.cells)
