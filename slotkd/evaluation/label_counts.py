@@ -1,0 +1,108 @@
+"""Label volumes, and one table of counts that every overlap is read from."""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Integer, Shaped
+from torch import Tensor
+
+Volume = Shaped[Tensor, '...'] | Shaped[np.ndarray, '...']
+
+VOID = 255
+_DENSE = 512  # widest range of labels that is counted without sorting
+
+
+def labels_from_channels(
+    channels: Bool[Tensor, '*T O H W'], *, ignore_overlaps: bool = False
+) -> Integer[Tensor, '*T H W']:
+    """Merge one mask per instance into a label volume.
+
+    Args:
+        channels: Masks of the instances, without a background channel.
+        ignore_overlaps: Mark pixels of several instances as void instead of
+            raising.
+
+    Returns:
+        1 + channel, 0 where no instance is, 255 where several are.
+
+    Raises:
+        ValueError: If instances overlap, or are more than labels below void.
+    """
+    count = channels.shape[-3]
+    if count >= VOID:
+        raise ValueError(f'{count} instances do not fit below void {VOID}')
+    depth = channels.sum(dim=-3)
+    if not ignore_overlaps and (depth > 1).any():
+        raise ValueError(
+            f'instances overlap in {int((depth > 1).sum())} pixels; set '
+            f'ignore_overlaps=True to leave these out'
+        )
+    index = torch.arange(1, count + 1, device=channels.device)
+    labels = (channels * index[:, None, None]).sum(dim=-3)
+    return labels.masked_fill(depth > 1, VOID)
+
+
+def joint_counts(
+    pred: Volume, true: Volume
+) -> tuple[Float[Tensor, 'T G K'], Integer[Tensor, ' G']]:
+    """Count the pixels of each true label and slot, frame by frame.
+
+    Args:
+        pred: Slot of each pixel; any integers.
+        true: Label of each pixel; 0 background, 255 void. The first of three
+            axes is time; a volume with fewer is one frame.
+
+    Returns:
+        Exact float64 counts on the CPU, without void pixels, and the label
+        of each row.
+
+    Raises:
+        ValueError: If the shapes differ, the volumes are empty, or a true
+            label is negative.
+        TypeError: If a volume does not hold integers.
+    """
+    seen, truth = _integers(pred, 'pred'), _integers(true, 'true')
+    if seen.shape != truth.shape:
+        raise ValueError(
+            f'pred has shape {tuple(seen.shape)} but true has '
+            f'{tuple(truth.shape)}'
+        )
+    if truth.numel() == 0:
+        raise ValueError(f'label volume is empty: {tuple(truth.shape)}')
+    time = truth.shape[0] if truth.ndim > 2 else 1
+    columns, slots = _codes(seen.to(truth.device).reshape(time, -1))
+    rows, labels = _codes(truth.reshape(time, -1))
+    if labels[0] < 0:
+        raise ValueError(f'true holds the negative label {int(labels[0])}')
+    height, width = len(labels), len(slots)
+    tables = [
+        torch.bincount(row * width + column, minlength=height * width)
+        for row, column in zip(rows, columns, strict=True)
+    ]
+    counts = torch.stack(tables).cpu().double().unflatten(1, (height, width))
+    labels = labels.cpu()
+    return counts[:, labels != VOID], labels[labels != VOID]
+
+
+def _integers(volume: Volume, name: str) -> Integer[Tensor, '...']:
+    if isinstance(volume, np.ndarray):
+        if volume.dtype.kind not in 'biu':
+            raise TypeError(f'{name} must hold integers, got {volume.dtype}')
+        return torch.from_numpy(volume.astype(np.int64))
+    if volume.is_floating_point() or volume.is_complex():
+        raise TypeError(f'{name} must hold integers, got {volume.dtype}')
+    return volume.long()
+
+
+def _codes(
+    volume: Integer[Tensor, '...'],
+) -> tuple[Integer[Tensor, '...'], Integer[Tensor, ' G']]:
+    """Number the labels densely; return the numbers and what they stand for.
+
+    A narrow range is shifted, labels that do not occur included; a wide one
+    is sorted.
+    """
+    low, high = (int(v) for v in torch.aminmax(volume))
+    if high - low < _DENSE:
+        return volume - low, torch.arange(low, high + 1, device=volume.device)
+    labels, codes = torch.unique(volume, return_inverse=True)
+    return codes, labels
