@@ -1,5 +1,6 @@
 """Read the tensors of checkpoint files without running code from them."""
 
+import hashlib
 import pickle
 import re
 from collections.abc import Mapping
@@ -137,7 +138,10 @@ def local_file(source: str) -> Path:
 
 
 def _downloaded(url: str) -> Path:
-    path = Path(torch.hub.get_dir(), 'checkpoints', Path(url).name)
+    # Many publishers call every file model.safetensors: the URL is the name.
+    digest = hashlib.sha256(url.encode()).hexdigest()[:12]
+    name = f'{digest}-{Path(urlparse(url).path).name}'
+    path = Path(torch.hub.get_dir(), 'checkpoints', name)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), progress=False)
@@ -148,19 +152,21 @@ def _read_torch(path: Path, *, trust: bool) -> Any:
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
-        if not trust:
-            name = re.search(r'GLOBAL ([\w.]+)', str(error))
-            what = name.group(1) if name else 'objects other than tensors'
-            raise UnsafeCheckpointError(
-                f'{path}: needs unpickling of {what}; refused, because that '
-                'could run code from the file'
-            ) from error
-    return torch.load(
-        path,
-        map_location='cpu',
-        weights_only=False,
-        pickle_module=inert_pickle,
-    )
+        # Fails on a file that is no checkpoint at all.
+        content = torch.load(
+            path,
+            map_location='cpu',
+            weights_only=False,
+            pickle_module=inert_pickle,
+        )
+        if trust:
+            return content
+        name = re.search(r'GLOBAL ([\w.]+)', str(error))
+        what = name.group(1) if name else 'objects other than tensors'
+        raise UnsafeCheckpointError(
+            f'{path}: needs unpickling of {what}; refused, because that '
+            'could run code from the file'
+        ) from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
