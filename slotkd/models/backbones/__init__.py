@@ -2,6 +2,7 @@
 
 from slotkd.models.backbones.dino_vit import DinoViT, resample_positions
 from slotkd.models.backbones.freezable import FreezableBackbone
+from slotkd.models.backbones.image_backbone import ImageBackbone
 from slotkd.models.backbones.patch_pixels import PatchPixels, patch_pixels
 from slotkd.models.backbones.vit_weights import to_dino_vit, vit_sizes
 from slotkd.models.backbones.weight_files import (
@@ -13,6 +14,7 @@ from slotkd.models.backbones.weight_files import (
 __all__ = [
     'DinoViT',
     'FreezableBackbone',
+    'ImageBackbone',
     'PatchPixels',
     'UnsafeCheckpointError',
     'find_tensors',

@@ -37,6 +37,7 @@ class FreezableBackbone(BaseModule):
     """
 
     feat_dim: int
+    init_cfg: dict | None
     _is_init: bool
 
     def __init__(
