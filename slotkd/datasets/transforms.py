@@ -2,7 +2,9 @@
 
 A clip's ``img`` is a list of T images (H, W, 3) in RGB and ``gt_seg_map`` a
 list of T label maps (H, W). mmcv's and mmseg's image transforms work on the
-same lists inside ``TransformBroadcaster(share_random_params=True)``.
+same lists inside ``TransformBroadcaster(share_random_params=True)``, but
+what they do to the geometry is not recorded: masks cannot be brought back to
+the frame on disk after them.
 """
 
 from collections.abc import Callable, Sequence
@@ -100,6 +102,7 @@ class PackVideoInputs(BaseTransform):
                 f'{frames.shape[1:]}'
             )
         meta = {k: results[k] for k in self.meta_keys if k in results}
+        meta['img_shape'] = frames.shape[1:3]
         sample = VideoDataSample(metainfo=meta)
         if 'gt_seg_map' in results:
             masks = stack_frames(results['gt_seg_map'], f'masks of {video_id}')

@@ -4,7 +4,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from slotkd.datasets import MovingShapes, ShapeScene, draw_moving_shapes
-from slotkd.datasets.moving_shapes import KINDS, _inside
+from slotkd.datasets.shape_scene import KINDS, _inside
 from slotkd.registry import DATASETS
 
 
