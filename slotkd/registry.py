@@ -36,7 +36,9 @@ OPTIM_WRAPPERS = _child('optim wrapper', root.OPTIM_WRAPPERS, [])
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optimizer wrapper constructor', root.OPTIM_WRAPPER_CONSTRUCTORS, _ENGINE
 )
-PARAM_SCHEDULERS = _child('parameter scheduler', root.PARAM_SCHEDULERS, [])
+PARAM_SCHEDULERS = _child(
+    'parameter scheduler', root.PARAM_SCHEDULERS, _ENGINE
+)
 TASK_UTILS = _child('task util', root.TASK_UTILS, [])
 METRICS = _child('metric', root.METRICS, ['slotkd.evaluation'])
 EVALUATOR = _child('evaluator', root.EVALUATOR, [])
