@@ -20,13 +20,15 @@ from jaxtyping import Float, Integer
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from slotkd.ops.precision import at_least_fp32
+
 
 @dataclass(frozen=True, kw_only=True)
 class SlotOutput:
     """The output of every slot video model.
 
     Fields that no caller asked for are None. ``attn`` and ``masks`` are
-    computed in fp32 from the logits.
+    computed from the logits, at least in fp32.
 
     Args:
         slots: Corrected (not predicted) slots of each frame.
@@ -51,20 +53,20 @@ class SlotOutput:
     tokens: Float[Tensor, 'B T N E']
     grid: tuple[int, int]
     mask_logits: Float[Tensor, 'B T K N'] | None = None
-    recon: Float[Tensor, 'B T N C'] | None = None
+    recon: Float[Tensor, 'B T N R'] | None = None
     token_attn: Float[Tensor, 'B T K N'] | None = None
 
     @property
     def attn(self) -> Float[Tensor, 'B T K N']:
         """Softmax of ``attn_logits`` over slots."""
-        return self.attn_logits.float().softmax(dim=2)
+        return at_least_fp32(self.attn_logits).softmax(dim=2)
 
     @property
     def masks(self) -> Float[Tensor, 'B T K N'] | None:
         """Softmax of ``mask_logits`` over slots."""
         if self.mask_logits is None:
             return None
-        return self.mask_logits.float().softmax(dim=2)
+        return at_least_fp32(self.mask_logits).softmax(dim=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,7 @@ class CorrectorOutput:
 class DecoderOutput:
     """The output of a decoder on one batch of frames."""
 
-    recon: Float[Tensor, 'B N C']
+    recon: Float[Tensor, 'B N R']
     mask_logits: Float[Tensor, 'B K N']
 
 

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from slotkd.ops.precision import at_least_fp32
+
 
 def competitive_weights(
     attn_logits: Float[Tensor, '*batch K N'],
@@ -23,13 +25,13 @@ def competitive_weights(
             ``'sum'`` adds it to the denominator only.
 
     Returns:
-        Weights in fp32.
+        Weights, at least in fp32.
 
     Source:
         Locatello et al., Object-Centric Learning with Slot Attention,
         NeurIPS 2020, arXiv:2006.15055, Algorithm 1.
     """
-    attn = attn_logits.float().softmax(dim=-2)
+    attn = at_least_fp32(attn_logits).softmax(dim=-2)
     if eps_mode == 'before':
         attn = attn + eps
         return attn / attn.sum(dim=-1, keepdim=True)
@@ -41,7 +43,7 @@ def frame_coordinates(
 ) -> Float[Tensor, 'N 2']:
     """Return the centre (x, y) of each patch; the frame spans -1 to 1."""
     h, w = grid
-    kwargs = {'device': like.device, 'dtype': torch.float32}
+    kwargs = {'device': like.device, 'dtype': like.dtype}
     y = (torch.arange(h, **kwargs) + 0.5) * (2 / h) - 1
     x = (torch.arange(w, **kwargs) + 0.5) * (2 / w) - 1
     y, x = torch.meshgrid(y, x, indexing='ij')

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from slotkd.ops.precision import at_least_fp32
+
 Layer = tuple[Tensor, Tensor]
 
 
@@ -43,7 +45,7 @@ def broadcast_decode(
         hidden = F.relu_(F.linear(hidden, weight, bias))
     weight, bias = output
     mask_logits = F.linear(hidden, weight[-1:], bias[-1:]).squeeze(-1)
-    masks = mask_logits.float().softmax(dim=-1).to(hidden.dtype)
+    masks = at_least_fp32(mask_logits).softmax(dim=-1).to(hidden.dtype)
     mixed = torch.einsum('bnk,bnkh->bnh', masks, hidden)
     recon = F.linear(mixed, weight[:-1], bias[:-1])
     return recon, mask_logits.transpose(1, 2)
@@ -67,6 +69,6 @@ def broadcast_decode_plain(
         hidden = F.relu(F.linear(hidden, weight, bias))
     rows = F.linear(hidden, *output)
     mask_logits = rows[..., -1]
-    masks = mask_logits.float().softmax(dim=-1).unsqueeze(-1)
+    masks = at_least_fp32(mask_logits).softmax(dim=-1).unsqueeze(-1)
     recon = (rows[..., :-1] * masks).sum(dim=2)
     return recon, mask_logits.transpose(1, 2)

@@ -83,8 +83,9 @@ class Distiller(BaseModel):
     def init_weights(self) -> None:
         """Initialise the student, load the teacher, copy initial slots."""
         super().init_weights()
+        teacher = self.teacher
         if self.init_from_teacher:
-            copy_initial_slots(self.teacher, self.student)
+            copy_initial_slots(teacher, self.student)
 
     def forward(
         self,

@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
 
@@ -26,7 +27,7 @@ def reconstruction_loss(
         Seitzer et al., Bridging the Gap to Real-World Object-Centric
         Learning, ICLR 2023, arXiv:2209.14860, Eq. (2).
     """
-    return F.mse_loss(recon.float(), target.detach().float())
+    return F.mse_loss(at_least_fp32(recon), at_least_fp32(target.detach()))
 
 
 @MODELS.register_module()

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
 
@@ -42,7 +43,7 @@ def slot_contrast_loss(
     """
     if slots.shape[1] < 2:
         return slots.sum() * 0
-    unit = F.normalize(slots.float(), dim=-1)
+    unit = F.normalize(at_least_fp32(slots), dim=-1)
     pattern = 't g k d' if scope == 'video' else 't 1 (g k) d'
     unit = rearrange(unit, f'g t k d -> {pattern}')
     earlier, later = unit[:-1], unit[1:]

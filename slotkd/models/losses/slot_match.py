@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from slotkd.ops.matching import hungarian_match
+from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
 
@@ -30,8 +31,8 @@ def slot_match_loss(
         Grigore et al., SlotMatch, arXiv:2508.03411. The paper states the
         cosine of corresponding slots; mean and sign are our reading.
     """
-    target = teacher_slots.detach().float()
-    cosine = F.cosine_similarity(student_slots.float(), target, dim=-1)
+    target = at_least_fp32(teacher_slots.detach())
+    cosine = F.cosine_similarity(at_least_fp32(student_slots), target, dim=-1)
     return 1 - cosine.mean()
 
 
@@ -56,8 +57,8 @@ def align_slots(
         Student and teacher slots, paired by index.
     """
     with torch.no_grad():
-        student = F.normalize(student_slots.float(), dim=-1)
-        teacher = F.normalize(teacher_slots.float(), dim=-1)
+        student = F.normalize(at_least_fp32(student_slots), dim=-1)
+        teacher = F.normalize(at_least_fp32(teacher_slots), dim=-1)
         cosine = student @ teacher.transpose(-1, -2)
         if scope == 'clip':
             cosine = cosine.mean(dim=1, keepdim=True).expand_as(cosine)

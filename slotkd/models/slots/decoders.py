@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from slotkd.models.slots.feature_mlp import zero_biases
 from slotkd.ops.attention import relative_coordinates, slot_geometry
 from slotkd.ops.broadcast_decode import Layer, broadcast_decode
+from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import DecoderOutput
 
@@ -99,7 +100,7 @@ class MLPDecoder(nn.Module):
                 'change the input size'
             )
         image = table.T.unflatten(1, self.grid).unsqueeze(0)
-        image = F.interpolate(image.float(), size=grid, mode='bicubic')
+        image = F.interpolate(at_least_fp32(image), size=grid, mode='bicubic')
         return image[0].flatten(1).T.to(table.dtype)
 
 
@@ -226,7 +227,7 @@ class SlotMixerDecoder(nn.Module):
             query = block(query, slots)
         query = self.to_q(self.norm_query(query)) / math.sqrt(self.slot_dim)
         mask_logits = query @ self.to_k(slots).transpose(1, 2)
-        masks = mask_logits.float().softmax(dim=-1).to(slots.dtype)
+        masks = at_least_fp32(mask_logits).softmax(dim=-1).to(slots.dtype)
         drawn = masks @ slots + self.pos_emb
         *hidden, last = self.layers
         for layer in hidden:

@@ -60,9 +60,7 @@ class TransformerPredictor(nn.Module):
             for _ in range(num_blocks)
         )
 
-    def forward(
-        self, slots: Float[Tensor, 'B K D']
-    ) -> Float[Tensor, 'B K D']:
+    def forward(self, slots: Float[Tensor, 'B K D']) -> Float[Tensor, 'B K D']:
         """Predict the slots that the next frame starts from."""
         for block in self.blocks:
             slots = block(slots)
@@ -88,9 +86,7 @@ class PredictorBlock(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(
-        self, slots: Float[Tensor, 'B K D']
-    ) -> Float[Tensor, 'B K D']:
+    def forward(self, slots: Float[Tensor, 'B K D']) -> Float[Tensor, 'B K D']:
         """Return slots that have seen each other."""
         qkv = rearrange(
             self.qkv(self.norm1(slots)),
