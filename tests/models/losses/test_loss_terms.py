@@ -1,0 +1,152 @@
+"""LossTerms: windows, names, what is skipped, and what is refused."""
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from torch import nn
+
+from slotkd.models.losses import LossTerms, TermSchedule
+from slotkd.registry import MODELS
+from tests import tiny
+
+
+@MODELS.register_module(force=True)
+class CountingLoss(nn.Module):
+    """The mean slot, counting its calls."""
+
+    fields = ('slots',)
+
+    def __init__(self, with_weight: bool = False) -> None:
+        super().__init__()
+        self.calls = 0
+        self.weight = nn.Parameter(torch.ones(())) if with_weight else 1.0
+
+    def forward(self, output):
+        self.calls += 1
+        return output.slots.mean() * self.weight
+
+
+@MODELS.register_module(force=True)
+class TwoPartLoss(nn.Module):
+    """Two losses and a number to log."""
+
+    fields = ('slots', 'recon')
+    parts = ('low', 'high')
+
+    def forward(self, output):
+        slots = output.slots
+        return dict(low=slots.min(), high=slots.max(), share=slots.mean())
+
+
+@MODELS.register_module(force=True)
+class PairLoss(nn.Module):
+    """A term of two records."""
+
+    fields = ('slots',)
+    teacher_fields = ('recon',)
+
+    def forward(self, student, teacher):
+        return (student.slots.mean() - teacher.slots.mean()).square()
+
+
+@MODELS.register_module(force=True)
+class UndeclaredLoss(nn.Module):
+    """A term that does not say what it reads."""
+
+    def forward(self, output):
+        return output.slots.mean()
+
+
+@pytest.fixture
+def output():
+    return tiny.build(tiny.slot_model())(tiny.clips())
+
+
+def test_factor_over_time():
+    schedule = TermSchedule(loss_weight=2.0, begin=10, end=20, ramp=4)
+    steps = [0, 9, 10, 12, 14, 19, 20, 100]
+    expected = [0, 0, 0, 1, 2, 2, 0, 0]
+    assert [schedule.factor(step) for step in steps] == expected
+    assert TermSchedule(begin=10).factor(10) == 1
+
+
+def test_names_and_weights(output):
+    terms = LossTerms(
+        dict(
+            one=dict(type='CountingLoss', loss_weight=0.5),
+            two=dict(type='TwoPartLoss', loss_weight=3.0),
+        ),
+        ('output',),
+    )
+    losses = terms(output, step=0)
+    slots = output.slots
+    torch.testing.assert_close(losses['loss_one'], 0.5 * slots.mean())
+    torch.testing.assert_close(losses['loss_two_low'], 3 * slots.min())
+    torch.testing.assert_close(losses['loss_two_high'], 3 * slots.max())
+    torch.testing.assert_close(losses['two_share'], slots.mean())
+    assert len(losses) == 4
+
+
+@pytest.mark.parametrize('with_weight', [False, True])
+def test_a_term_outside_its_window(output, with_weight):
+    config = dict(type='CountingLoss', with_weight=with_weight, begin=5)
+    terms = LossTerms(dict(late=config), ('output',))
+    loss = terms(output, step=4)['loss_late']
+    assert float(loss) == 0
+    # A term with parameters runs, so that DDP sees a gradient for each.
+    assert terms.losses['late'].calls == int(with_weight)
+    assert loss.requires_grad == with_weight
+    if with_weight:
+        loss.backward()
+        assert terms.losses['late'].weight.grad == 0
+    assert terms.fields('output', 4) == (
+        {'slots'} if with_weight else frozenset()
+    )
+    assert float(terms(output, step=5)['loss_late'].detach()) != 0
+
+
+def test_the_step_is_that_of_the_running_loop(output):
+    terms = LossTerms(
+        dict(late=dict(type='CountingLoss', begin=7)), ('output',)
+    )
+    hub = MessageHub.get_instance('loop')
+    hub.update_info('iter', 6)
+    assert float(terms(output)['loss_late']) == 0
+    hub.update_info('iter', 7)
+    assert float(terms(output)['loss_late'].detach()) != 0
+
+
+def test_fields_of_both_records():
+    terms = LossTerms(dict(a=dict(type='PairLoss')), ('student', 'teacher'))
+    assert terms.fields('student', 0) == {'slots'}
+    assert terms.fields('teacher', 0) == {'recon'}
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_a_loss_that_is_not_finite_is_named(output, value):
+    object.__setattr__(output, 'slots', output.slots.detach() * value)
+    terms = LossTerms(dict(mean=dict(type='CountingLoss')), ('output',))
+    with pytest.raises(
+        FloatingPointError, match='iteration 12: loss_mean = (nan|-?inf)'
+    ):
+        terms(output, step=12)
+
+
+@pytest.mark.parametrize(
+    ('config', 'message'),
+    [
+        (dict(type='PairLoss'), r"'a': PairLoss.forward takes \('student"),
+        (dict(type='UndeclaredLoss'), "'a': UndeclaredLoss does not declare"),
+        (dict(type='CountingLoss', begin=5, end=5), "'a': end 5 must be"),
+        (dict(type='CountingLoss', ramp=-1), "'a': ramp must be"),
+        (dict(type='CountingLoss', begin=-3), "'a': begin must be"),
+    ],
+)
+def test_refuses_at_build(config, message):
+    with pytest.raises(ValueError, match=message):
+        LossTerms(dict(a=config), ('output',))
+
+
+def test_a_misspelt_argument_is_named():
+    with pytest.raises(TypeError, match='los_weight'):
+        LossTerms(dict(a=dict(type='CountingLoss', los_weight=1)), ('output',))
