@@ -93,6 +93,7 @@ class MovingShapes(BaseDataset):
             info,
             img=list(video),
             gt_seg_map=list(labels),
+            seg_fields=['gt_seg_map'],
             frame_ids=list(range(len(video))),
             video_length=len(video),
             ori_shape=self.scene.shape,

@@ -16,11 +16,12 @@ from mmcv.transforms import BaseTransform
 from slotkd.datasets.geometry import FrameGeometry
 from slotkd.registry import TRANSFORMS
 
-Image = Shaped[np.ndarray, 'H W ...']
 INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos')
 
 
-def resize_nearest(image: Image, shape: tuple[int, int]) -> Image:
+def resize_nearest(
+    image: Shaped[np.ndarray, 'H W ...'], shape: tuple[int, int]
+) -> Shaped[np.ndarray, 'new_H new_W ...']:
     """Resize by taking the pixel under each new pixel's centre.
 
     Args:
@@ -96,6 +97,8 @@ class ResizeVideo(BaseTransform):
                 f'interpolation={interpolation!r} is none of '
                 f'{", ".join(INTERPOLATIONS)}'
             )
+        if short_side is not None and short_side < 1:
+            raise ValueError(f'short_side={short_side} is below 1')
         self.size = None if size is None else _square(size)
         self.short_side = short_side
         self.interpolation = interpolation

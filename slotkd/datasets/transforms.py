@@ -2,9 +2,11 @@
 
 A clip's ``img`` is a list of T images (H, W, 3) in RGB and ``gt_seg_map`` a
 list of T label maps (H, W). mmcv's and mmseg's image transforms work on the
-same lists inside ``TransformBroadcaster(share_random_params=True)``, but
-what they do to the geometry is not recorded: masks cannot be brought back to
-the frame on disk after them.
+same lists inside ``TransformBroadcaster(share_random_params=True)``, with two
+limits. Frames share a draw only where it is marked ``cache_randomness``, as
+in ``RandomFlip``, ``RandomResize`` and mmseg's ``RandomCrop``;
+``mmseg.PhotoMetricDistortion`` is not. And what they do to the geometry is
+not recorded: masks cannot be brought back to the frame on disk after them.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +32,7 @@ META_KEYS = (
 
 
 def build_transforms(pipeline: Sequence[dict | Callable]) -> list[Callable]:
-    """Build transforms in slotkd's scope, whatever the default scope is.
+    """Build transforms by their names in the default scope, else slotkd's.
 
     Args:
         pipeline: Configs or ready callables.

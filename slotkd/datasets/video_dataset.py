@@ -129,7 +129,7 @@ class VideoDataset(BaseDataset, ABC):
         masks = self.read_masks(video, frame_ids)
         if masks is not None:
             _check_shapes(masks, shape, f'masks of video {name}', frame_ids)
-            results['gt_seg_map'] = masks
+            results.update(gt_seg_map=masks, seg_fields=['gt_seg_map'])
         return results
 
     def _fits(self, video: dict) -> bool:
