@@ -1,5 +1,7 @@
 """Scores of predicted masks: object discovery, DAVIS J and F, video AP."""
 
+from slotkd.evaluation.davis import DavisMetric, davis_scores
+from slotkd.evaluation.j_and_f import boundary_accuracy, region_similarity
 from slotkd.evaluation.object_discovery import (
     ObjectDiscoveryMetric,
     adjusted_rand_index,
@@ -7,11 +9,17 @@ from slotkd.evaluation.object_discovery import (
     hungarian_miou,
     mean_best_overlap,
 )
+from slotkd.evaluation.youtube_vos import YouTubeVosMetric
 
 __all__ = [
+    'DavisMetric',
     'ObjectDiscoveryMetric',
+    'YouTubeVosMetric',
     'adjusted_rand_index',
+    'boundary_accuracy',
+    'davis_scores',
     'discovery_scores',
     'hungarian_miou',
     'mean_best_overlap',
+    'region_similarity',
 ]

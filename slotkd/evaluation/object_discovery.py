@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Integer
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from slotkd.evaluation.label_counts import Volume, joint_counts
+from slotkd.evaluation.label_volumes import Volume, joint_counts, masks_of
 from slotkd.ops.choices import check_choice
 from slotkd.ops.matching import hungarian_match
 from slotkd.registry import METRICS
@@ -250,15 +250,12 @@ class ObjectDiscoveryMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Reduce each video to a sum and a count for every score."""
         for sample in data_samples:
-            if sample.get('gt_masks') is None:
+            masks = masks_of(sample)
+            if masks is None:
                 self.results.append({})
                 continue
-            self._check(sample)
-            scores = discovery_scores(
-                sample['pred_masks'],
-                sample['gt_masks'],
-                background=self.background,
-            )
+            self._check(sample.get('video_id'), tuple(masks[1].shape))
+            scores = discovery_scores(*masks, background=self.background)
             self.results.append(
                 {
                     name: (
@@ -287,24 +284,15 @@ class ObjectDiscoveryMetric(BaseMetric):
             metrics |= {f'{name}_{key}': part[key] for key in part}
         return metrics
 
-    def _check(self, sample: dict) -> None:
-        video = sample.get('video_id')
-        if sample.get('pred_masks') is None:
-            raise ValueError(f'video {video!r} has gt_masks, no pred_masks')
-        got = tuple(sample['gt_masks'].shape)
-        if tuple(sample['pred_masks'].shape) != got:
+    def _check(self, video: Any, shape: tuple[int, ...]) -> None:
+        if self.mask_size not in (None, shape[1:]):
             raise ValueError(
-                f'video {video!r}: pred_masks has shape '
-                f'{tuple(sample["pred_masks"].shape)} but gt_masks has {got}'
-            )
-        if self.mask_size not in (None, got[1:]):
-            raise ValueError(
-                f'video {video!r}: masks are {got[1:]}, the protocol says '
+                f'video {video!r}: masks are {shape[1:]}, the protocol says '
                 f'mask_size {self.mask_size}'
             )
-        if self.num_frames not in (None, got[0]):
+        if self.num_frames not in (None, shape[0]):
             raise ValueError(
-                f'video {video!r}: {got[0]} frames, the protocol says '
+                f'video {video!r}: {shape[0]} frames, the protocol says '
                 f'num_frames {self.num_frames}'
             )
 

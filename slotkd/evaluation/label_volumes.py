@@ -60,7 +60,7 @@ def joint_counts(
             label is negative.
         TypeError: If a volume does not hold integers.
     """
-    seen, truth = _integers(pred, 'pred'), _integers(true, 'true')
+    seen, truth = as_integers(pred, 'pred'), as_integers(true, 'true')
     if seen.shape != truth.shape:
         raise ValueError(
             f'pred has shape {tuple(seen.shape)} but true has '
@@ -83,7 +83,12 @@ def joint_counts(
     return counts[:, labels != VOID], labels[labels != VOID]
 
 
-def _integers(volume: Volume, name: str) -> Integer[Tensor, '...']:
+def as_integers(volume: Volume, name: str) -> Integer[Tensor, '...']:
+    """Return the volume as int64.
+
+    Raises:
+        TypeError: If it does not hold integers or booleans.
+    """
     if isinstance(volume, np.ndarray):
         if volume.dtype.kind not in 'biu':
             raise TypeError(f'{name} must hold integers, got {volume.dtype}')
@@ -91,6 +96,29 @@ def _integers(volume: Volume, name: str) -> Integer[Tensor, '...']:
     if volume.is_floating_point() or volume.is_complex():
         raise TypeError(f'{name} must hold integers, got {volume.dtype}')
     return volume.long()
+
+
+def masks_of(sample: dict) -> tuple[Tensor, Tensor] | None:
+    """Return prediction and truth of a video sample, None without truth.
+
+    Args:
+        sample: A :class:`VideoDataSample` as the evaluator hands it over.
+
+    Raises:
+        ValueError: If the prediction is missing or differs in shape.
+    """
+    pred, true = sample.get('pred_masks'), sample.get('gt_masks')
+    if true is None:
+        return None
+    video = sample.get('video_id')
+    if pred is None:
+        raise ValueError(f'video {video!r} has gt_masks, no pred_masks')
+    if pred.shape != true.shape:
+        raise ValueError(
+            f'video {video!r}: pred_masks has shape {tuple(pred.shape)} but '
+            f'gt_masks has {tuple(true.shape)}'
+        )
+    return pred, true
 
 
 def _codes(

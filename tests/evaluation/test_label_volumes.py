@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from slotkd.evaluation.label_counts import joint_counts, labels_from_channels
+from slotkd.evaluation.label_volumes import joint_counts, labels_from_channels
 
 
 def _naive(pred, true, labels):
