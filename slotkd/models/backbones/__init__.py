@@ -1,5 +1,9 @@
 """Backbones: a batch of images in, one map of patch features out."""
 
+from slotkd.models.backbones.color_histogram import (
+    ColorHistogram,
+    color_histogram,
+)
 from slotkd.models.backbones.dino_vit import DinoViT, resample_positions
 from slotkd.models.backbones.freezable import FreezableBackbone
 from slotkd.models.backbones.image_backbone import ImageBackbone
@@ -12,11 +16,13 @@ from slotkd.models.backbones.weight_files import (
 )
 
 __all__ = [
+    'ColorHistogram',
     'DinoViT',
     'FreezableBackbone',
     'ImageBackbone',
     'PatchPixels',
     'UnsafeCheckpointError',
+    'color_histogram',
     'find_tensors',
     'patch_pixels',
     'read_checkpoint',
