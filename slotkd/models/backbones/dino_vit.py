@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from slotkd.models.backbones.freezable import FreezableBackbone
-from slotkd.models.backbones.vit_layers import Block, PatchEmbed
+from slotkd.models.backbones.vit_layers import Block, FinalNorm, PatchEmbed
 from slotkd.models.backbones.vit_weights import to_dino_vit
 from slotkd.registry import MODELS
 
@@ -147,7 +147,7 @@ class DinoViT(FreezableBackbone):
             )
             for _ in range(depth)
         )
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.norm = FinalNorm(dim, is_optional=self.feature != 'norm')
         self.freeze()
 
     def forward(

@@ -1,5 +1,8 @@
 """The layers of a vision transformer, named as DINOv2 names them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -106,3 +109,34 @@ class PatchEmbed(nn.Module):
     def forward(self, images: Float[Tensor, 'B 3 H W']) -> Tensor:
         """Map patches to tokens, row by row."""
         return rearrange(self.proj(images), 'b c h w -> b (h w) c')
+
+
+class FinalNorm(nn.LayerNorm):
+    """The norm after the last block, which a checkpoint may leave out.
+
+    Feature extractors that stop before it, such as SlotContrast's, save no
+    weights for it. Strict loading then passes.
+
+    Args:
+        embed_dim: Width of the tokens.
+        is_optional: Whether nothing reads the norm, so that its weights may
+            be missing.
+    """
+
+    def __init__(self, embed_dim: int, is_optional: bool) -> None:
+        super().__init__(embed_dim, eps=1e-6)
+        self.is_optional = is_optional
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: dict,
+        strict: bool,
+        missing_keys: list[str],
+        *lists: Any,
+    ) -> None:
+        missing = [] if self.is_optional else missing_keys
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing, *lists
+        )

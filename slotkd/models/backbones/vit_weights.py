@@ -92,28 +92,25 @@ def to_dino_vit(
     return {k: v for k, v in renamed.items() if k not in heads}, unused | heads
 
 
-def vit_sizes(weights: Mapping[str, Tensor]) -> dict:
+def vit_sizes(
+    weights: Mapping[str, Tensor], grid: tuple[int, int] | None = None
+) -> dict:
     """Read the sizes of a DinoViT off its weights.
 
     Args:
         weights: Tensors as :func:`to_dino_vit` returns them.
+        grid: Grid (h, w) of the position table; None takes it for a square.
 
     Returns:
         ``arch`` (without ``num_heads``, which no shape shows), ``patch_size``,
-        ``img_size`` and ``num_registers``.
+        ``img_size`` (h, w) and ``num_registers``.
 
     Raises:
-        ValueError: If the position table is not square.
+        ValueError: If the position table does not have this grid.
     """
     projection = weights['patch_embed.proj.weight']
     embed_dim, _, patch_size, _ = projection.shape
-    positions = weights['pos_embed'].shape[1] - 1
-    side = round(positions**0.5)
-    if side**2 != positions:
-        raise ValueError(
-            f'pos_embed has {positions} patch positions, which is no square: '
-            'give img_size'
-        )
+    h, w = grid_of(weights['pos_embed'].shape[1] - 1, grid, name='pos_embed')
     blocks = {int(k.split('.')[1]) for k in weights if k.startswith('blocks.')}
     gated = 'blocks.0.mlp.w12.weight' in weights
     arch: dict = dict(embed_dim=embed_dim, depth=1 + max(blocks))
@@ -126,9 +123,30 @@ def vit_sizes(weights: Mapping[str, Tensor]) -> dict:
     return dict(
         arch=arch,
         patch_size=patch_size,
-        img_size=side * patch_size,
+        img_size=(h * patch_size, w * patch_size),
         num_registers=0 if registers is None else registers.shape[1],
     )
+
+
+def grid_of(
+    count: int, grid: tuple[int, int] | None, *, name: str
+) -> tuple[int, int]:
+    """Return the grid (h, w) of a number of patches.
+
+    Args:
+        count: Number of patches.
+        grid: The grid if known; None takes it for a square.
+        name: What has the patches, for the error.
+
+    Raises:
+        ValueError: If the number is no square, or not that of the grid.
+    """
+    side = round(count**0.5)
+    h, w = grid or (side, side)
+    if h * w != count:
+        known = f'which is not {h}x{w}' if grid else 'which is no square'
+        raise ValueError(f'{name} has {count} patch positions, {known}')
+    return h, w
 
 
 def _backbone_only(

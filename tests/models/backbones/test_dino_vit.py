@@ -118,11 +118,13 @@ def test_the_final_norm_may_be_missing_until_it_is_needed():
     vit = tiny_vit(allow_random=False)
     state = vit.state_dict()
     del state['norm.weight'], state['norm.bias']
-    vit.load_state_dict(state, strict=False)
+    vit.load_state_dict(state, strict=True)
     vit(torch.randn(1, 3, 28, 28))
     with pytest.raises(RuntimeError, match=r'norm\.bias was never loaded'):
         vit.extract(torch.randn(1, 3, 28, 28), ['norm'])
     normed = tiny_vit(allow_random=False, feature='norm')
+    with pytest.raises(RuntimeError, match=r'Missing key.*"norm\.weight"'):
+        normed.load_state_dict(state, strict=True)
     normed.load_state_dict(state, strict=False)
     with pytest.raises(RuntimeError, match=r'norm\.bias was never loaded'):
         normed(torch.randn(1, 3, 28, 28))

@@ -215,15 +215,18 @@ def test_sizes_are_read_off_the_weights():
     assert vit_sizes(vit.state_dict()) == dict(
         arch=dict(embed_dim=24, depth=2, mlp_ratio=2.0),
         patch_size=8,
-        img_size=40,
+        img_size=(40, 40),
         num_registers=3,
     )
     gated = DinoViT(TINY | dict(ffn='swiglu'), img_size=56)
     arch = vit_sizes(gated.state_dict())['arch']
     assert arch == dict(embed_dim=24, depth=2, ffn='swiglu')
     oblong = DinoViT(TINY, img_size=(56, 42)).state_dict()
-    with pytest.raises(ValueError, match='12 patch positions'):
+    assert vit_sizes(oblong, (4, 3))['img_size'] == (56, 42)
+    with pytest.raises(ValueError, match='12 patch positions.*no square'):
         vit_sizes(oblong)
+    with pytest.raises(ValueError, match='12 patch positions.*not 4x4'):
+        vit_sizes(oblong, (4, 4))
 
 
 def test_unknown_and_missing_keys_are_listed(tmp_path):
