@@ -1,0 +1,43 @@
+# Moving shapes drawn on the fly, 32x32; needs no files.
+test_pipeline = [dict(type='PackVideoInputs')]
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(
+        type='MovingShapes',
+        num_videos=50_000,
+        seed=0,
+        num_frames=6,
+        size=32,
+        pipeline=test_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='MovingShapes',
+        num_videos=200,
+        seed=1,
+        num_frames=6,
+        size=32,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='MovingShapes',
+        num_videos=200,
+        seed=2,
+        num_frames=6,
+        size=32,
+        pipeline=test_pipeline,
+    ),
+)
+val_evaluator = dict(type='ObjectDiscoveryMetric', mask_size=32, num_frames=6)
+test_evaluator = val_evaluator

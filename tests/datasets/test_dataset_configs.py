@@ -1,0 +1,155 @@
+"""Each data set base builds its loaders on a tiny tree of its layout."""
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+from PIL import Image
+
+from slotkd.registry import METRICS
+
+KEYS = {
+    'train_dataloader',
+    'val_dataloader',
+    'test_dataloader',
+    'val_evaluator',
+    'test_evaluator',
+    'test_pipeline',
+}
+
+
+@pytest.fixture
+def load(repo):
+    """Return a function that loads a base with one process and batch 2."""
+
+    def load(name):
+        path = repo / 'configs' / '_base_' / 'datasets' / f'{name}.py'
+        cfg = Config.fromfile(path)
+        cfg.train_dataloader.batch_size = 2
+        for split in ('train', 'val', 'test'):
+            cfg[f'{split}_dataloader'].num_workers = 0
+            cfg[f'{split}_dataloader'].pop('persistent_workers', None)
+        return cfg
+
+    return load
+
+
+def first_batch(loader_cfg):
+    return next(iter(Runner.build_dataloader(loader_cfg, seed=0)))
+
+
+def check(cfg, clip, video, *, num_objects):
+    """Load one batch each and compare the shapes of inputs and masks."""
+    assert set(cfg) >= KEYS
+    train = first_batch(cfg.train_dataloader)
+    assert [tuple(i.shape) for i in train['inputs']] == [clip, clip]
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        assert loader.batch_size == 1
+        assert loader.sampler == dict(
+            type='DefaultSampler', shuffle=False, round_up=False
+        )
+        batch = first_batch(loader)
+        (inputs,), (sample,) = batch['inputs'], batch['data_samples']
+        assert tuple(inputs.shape) == video
+        assert tuple(sample.gt_masks.shape) == (video[0], *video[2:])
+        assert len(sample.gt_masks.unique()) == num_objects + 1
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        metric = METRICS.build(evaluator)
+        assert metric.mask_size == video[2:]
+        assert metric.num_frames in (None, video[0])
+    return train
+
+
+@pytest.mark.parametrize('size', [32, 48])
+def test_moving_shapes(load, size):
+    cfg = load(f'moving_shapes_{size}')
+    shape = (6, 3, size, size)
+    masks = first_batch(cfg.val_dataloader)['data_samples'][0].gt_masks
+    count = len(masks.unique()) - 1
+    cfg.test_dataloader.dataset.seed = cfg.val_dataloader.dataset.seed
+    check(cfg, shape, shape, num_objects=count)
+    fresh = load(f'moving_shapes_{size}')
+    seeds = {
+        fresh[f'{split}_dataloader'].dataset.seed
+        for split in ('train', 'val', 'test')
+    }
+    assert len(seeds) == 3
+
+
+def write_arrays(path, length=24):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    masks = np.zeros((length, 16, 16, 1), np.uint8)
+    masks[:, 2:6, 2:6], masks[:, 8:14, 8:14] = 1, 2
+    video = np.random.randint(0, 256, (length, 16, 16, 3)).astype(np.uint8)
+    np.savez(path, video=video, segmentations=masks)
+
+
+@pytest.mark.parametrize('name', ['movi_c', 'movi_e'])
+def test_movi(load, tmp_path, monkeypatch, name):
+    assert load(name).train_dataloader.dataset.data_root == f'data/{name}'
+    monkeypatch.setenv('SLOTKD_DATA_ROOT', str(tmp_path))
+    write_arrays(tmp_path / 'train' / 'a.npz')
+    write_arrays(tmp_path / 'validation' / 'b.npz')
+    train = check(
+        load(name), (4, 3, 336, 336), (24, 3, 336, 336), num_objects=2
+    )
+    for sample in train['data_samples']:
+        assert sample.frame_ids[0] % 4 == 0
+        assert 'gt_masks' not in sample
+
+
+def test_video_arrays(load, tmp_path, monkeypatch):
+    monkeypatch.setenv('SLOTKD_DATA_ROOT', str(tmp_path))
+    write_arrays(tmp_path / 'train_1.npz', 9)
+    write_arrays(tmp_path / 'validation_1.npz', 7)
+    cfg = load('video_arrays')
+    check(cfg, (4, 3, 224, 224), (7, 3, 224, 224), num_objects=2)
+
+
+@pytest.mark.parametrize(
+    ('name', 'frames', 'masks', 'splits', 'size'),
+    [
+        (
+            'davis_folder',
+            'JPEGImages/480p',
+            'Annotations/480p',
+            'ImageSets/2017',
+            224,
+        ),
+        (
+            'davis2017',
+            'JPEGImages/480p',
+            'Annotations_unsupervised/480p',
+            'ImageSets/2017',
+            518,
+        ),
+        ('ytvis2021', 'JPEGImages', 'Annotations', '.', 518),
+    ],
+)
+def test_folders(
+    load, tmp_path, monkeypatch, name, frames, masks, splits, size
+):
+    monkeypatch.setenv('SLOTKD_DATA_ROOT', str(tmp_path))
+    labels = np.zeros((30, 50), np.uint8)
+    labels[5:12, 14:20], labels[15:25, 25:35] = 1, 2
+    for split, length in (('train', 5), ('val', 3)):
+        lists = tmp_path / splits
+        lists.mkdir(parents=True, exist_ok=True)
+        (lists / f'{split}.txt').write_text(f'{split}-bear\n')
+        for folder in (frames, masks):
+            (tmp_path / folder / f'{split}-bear').mkdir(parents=True)
+        for index in range(length):
+            stem = f'{split}-bear/{index:05d}'
+            image = np.random.randint(0, 256, (30, 50, 3)).astype(np.uint8)
+            Image.fromarray(image).save(tmp_path / frames / f'{stem}.jpg')
+            Image.fromarray(labels).save(tmp_path / masks / f'{stem}.png')
+    train = check(
+        load(name), (4, 3, size, size), (3, 3, size, size), num_objects=2
+    )
+    assert 'gt_masks' not in train['data_samples'][0]
+
+
+def test_ytvis_reports_the_published_subset(load):
+    evaluator = load('ytvis2021').val_evaluator
+    assert evaluator.subsets == dict(first210=210)
+    assert evaluator.background == 'none'
