@@ -5,12 +5,16 @@ from slotkd.models.backbones.color_histogram import (
     color_histogram,
 )
 from slotkd.models.backbones.dino_vit import DinoViT, resample_positions
-from slotkd.models.backbones.freezable import FreezableBackbone
+from slotkd.models.backbones.freezable import (
+    FreezableBackbone,
+    optional_weights,
+)
 from slotkd.models.backbones.image_backbone import ImageBackbone
 from slotkd.models.backbones.patch_pixels import PatchPixels, patch_pixels
 from slotkd.models.backbones.vit_weights import to_dino_vit, vit_sizes
 from slotkd.models.backbones.weight_files import (
     UnsafeCheckpointError,
+    check_weights,
     find_tensors,
     read_checkpoint,
 )
@@ -23,7 +27,9 @@ __all__ = [
     'PatchPixels',
     'UnsafeCheckpointError',
     'color_histogram',
+    'check_weights',
     'find_tensors',
+    'optional_weights',
     'patch_pixels',
     'read_checkpoint',
     'resample_positions',

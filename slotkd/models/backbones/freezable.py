@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from slotkd.models.backbones.weight_files import (
     check_weights,
@@ -161,3 +161,13 @@ class FreezableBackbone(BaseModule):
             name for name in self.state_dict() if prefix + name in state_dict
         }
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def optional_weights(model: nn.Module) -> frozenset[str]:
+    """Return the names of weights that a checkpoint may leave out."""
+    return frozenset(
+        f'{prefix}.{name}' if prefix else name
+        for prefix, module in model.named_modules()
+        if isinstance(module, FreezableBackbone)
+        for name in module.optional_weights()
+    )
