@@ -59,8 +59,12 @@ def differing_neighbours(
         Moon and Heo, SSync, arXiv:2606.15527, Sec. 3.3; border ``edge`` is
         wjun0830/SSync@4cee41a.
     """
+
+    def distance(first: Tensor, second: Tensor) -> Tensor:
+        return (first != second).view(torch.uint8)  # no cast before adding
+
     return _sum_over_neighbours(
-        labels, torch.ne, torch.uint8, border, temporal
+        labels, distance, torch.uint8, border, temporal
     )
 
 
@@ -162,7 +166,9 @@ def _sum_over_neighbours(
         apart = distance(volume[first], volume[second])
         total[first] += apart
         total[second] += apart
-    return total[..., 1:-1, 1:-1, 1:-1] if border == 'edge' else total
+    if border == 'edge':
+        total = total[..., 1:-1, 1:-1, 1:-1].contiguous()
+    return total
 
 
 def _replicate_rim(volume: Tensor) -> Tensor:

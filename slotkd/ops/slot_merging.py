@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from slotkd.ops.choices import check_choice
-from slotkd.ops.masks import one_hot_maps, slots_touch
+from slotkd.ops.masks import hard_labels, one_hot_maps, slots_touch
 
 ACT_SOURCES = ('enc_logit', 'enc_prob', 'dec_logit', 'or', 'and', 'avg')
 EMPTY_FRAMES = ('zero', 'skip')
@@ -101,18 +101,27 @@ def active_tokens(
 def active_overlap(
     active: Bool[Tensor, 'B T K N'], empty_frame: str = 'zero'
 ) -> Float[Tensor, 'B K K']:
-    """IoU of 0/1 maps per frame, mean over frames, counted exactly."""
+    """IoU of 0/1 maps, mean over frames; see :func:`slot_overlap`."""
     check_choice('empty_frame', empty_frame, EMPTY_FRAMES)
+    iou = frame_overlap(active)
+    if empty_frame == 'zero':
+        return iou.mean(dim=1)
+    seen = active.any(dim=3)
+    either = seen[..., None] | seen[..., None, :]
+    return iou.sum(dim=1) / either.sum(dim=1).clamp(min=1)
+
+
+def frame_overlap(
+    active: Bool[Tensor, 'B T K N'],
+) -> Float[Tensor, 'B T K K']:
+    """IoU of 0/1 maps in each frame, counted exactly; 0 where both are 0."""
     # fp32 (also under TF32) counts exactly up to 2**24 tokens per frame.
     with torch.autocast(active.device.type, enabled=False):
         ones = active.float()
         inter = ones @ ones.transpose(2, 3)
     area = inter.diagonal(dim1=2, dim2=3)
     union = area[..., None] + area[..., None, :] - inter
-    iou = inter / union.clamp(min=1)
-    if empty_frame == 'zero':
-        return iou.mean(dim=1)
-    return iou.sum(dim=1) / (union > 0).sum(dim=1).clamp(min=1)
+    return inter / union.clamp(min=1)
 
 
 @torch.no_grad()
@@ -158,6 +167,43 @@ def merge_slots(
         edges = torch.zeros_like(edges)
     sizes = one_hot_maps(labels.flatten(2), num_slots, torch.float32)
     return _winners(transitive_closure(edges), sizes.sum((1, 3)))
+
+
+@torch.no_grad()
+def merge_slots_by_frame(
+    attn_logits: Float[Tensor, 'B T K N'],
+    *,
+    iou_thr: float,
+    margin: float = 0.05,
+) -> Integer[Tensor, 'B T K']:
+    """Merge slots of a long video with a map of its own for each frame.
+
+    Two slots are joined in the first frame where the IoU of their active
+    tokens exceeds ``iou_thr`` and stay so until it falls to
+    ``iou_thr - margin``, so that a pair near the threshold does not flicker.
+    Post-processing only: training has one map for each clip.
+
+    Args:
+        attn_logits: Encoder logits of the video.
+        iou_thr: IoU to exceed.
+        margin: Width of the hysteresis.
+
+    Returns:
+        Winner of each slot in each frame; sizes are those in the video.
+    """
+    num_frames, num_slots = attn_logits.shape[1:3]
+    iou = frame_overlap(active_tokens(attn_logits.float()))
+    joins = iou > iou_thr
+    settles = joins | (iou <= iou_thr - margin)
+    frame = torch.arange(num_frames, device=iou.device)[:, None, None]
+    latest = frame.where(settles, -1).cummax(dim=1).values
+    edges = joins.gather(1, latest.clamp(min=0)) & (latest >= 0)
+    labels = hard_labels(attn_logits)
+    sizes = one_hot_maps(labels, num_slots, torch.float32).sum((1, 3))
+    return _winners(
+        transitive_closure(edges.flatten(0, 1)),
+        sizes.repeat_interleave(num_frames, dim=0),
+    ).unflatten(0, (-1, num_frames))
 
 
 def transitive_closure(edges: Bool[Tensor, 'B K K']) -> Bool[Tensor, 'B K K']:

@@ -10,14 +10,19 @@ from slotkd.models.losses.slot_contrast import (
     slot_contrast_loss,
 )
 from slotkd.models.losses.slot_match import SlotMatchLoss, slot_match_loss
+from slotkd.models.losses.ssync import SSyncLoss, ssync_loss
+from slotkd.models.losses.ssync_result import SSyncResult
 
 __all__ = [
     'FeatureReconstructionLoss',
     'LossTerms',
+    'SSyncLoss',
+    'SSyncResult',
     'SlotContrastLoss',
     'SlotMatchLoss',
     'TermSchedule',
     'reconstruction_loss',
     'slot_contrast_loss',
     'slot_match_loss',
+    'ssync_loss',
 ]
