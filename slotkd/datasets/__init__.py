@@ -14,7 +14,12 @@ from slotkd.datasets.spatial_transforms import (
 from slotkd.datasets.transforms import PackVideoInputs, build_transforms
 from slotkd.datasets.video_arrays import VideoArrayDataset
 from slotkd.datasets.video_dataset import VideoDataset
-from slotkd.datasets.video_files import frame_times, read_video_frames
+from slotkd.datasets.video_files import (
+    frame_times,
+    iterate_video,
+    read_video_frames,
+    video_rate,
+)
 from slotkd.datasets.video_folders import VideoFolderDataset
 
 __all__ = [
@@ -33,8 +38,10 @@ __all__ = [
     'build_transforms',
     'draw_moving_shapes',
     'frame_times',
+    'iterate_video',
     'list_images',
     'read_frame',
     'read_mask',
     'read_video_frames',
+    'video_rate',
 ]

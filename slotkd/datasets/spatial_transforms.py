@@ -65,7 +65,7 @@ def crop_frames(
 class ResizeVideo(BaseTransform):
     """Resize all frames of a clip; masks by nearest pixel.
 
-    Nothing is smoothed before shrinking, and values stay within 0 to 255.
+    Nothing is smoothed before shrinking; 8-bit values saturate at 0 and 255.
 
     Args:
         size: Side of the square result, or height and width; the aspect

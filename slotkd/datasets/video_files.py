@@ -1,7 +1,8 @@
-"""Read single frames of video files through PyAV."""
+"""Read frames of video files through PyAV."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -57,7 +58,7 @@ def read_video_frames(
         container.seek(times[0], stream=stream, backward=True)
         for frame in container.decode(stream):
             if frame.pts in wanted:
-                found[frame.pts] = frame.to_ndarray(format='rgb24')
+                found[frame.pts] = _upright(frame)
             if len(found) == len(wanted):
                 break
     if len(found) < len(wanted):
@@ -66,6 +67,53 @@ def read_video_frames(
             f'{len(wanted)} frames of the clip can be decoded'
         )
     return [found[time] for time in times]
+
+
+def iterate_video(path: Path) -> Iterator[UInt8[np.ndarray, 'H W 3']]:
+    """Decode all frames of a video in order, one at a time.
+
+    Files in Matroska or WebM do not say how many frames they hold: one that
+    was cut between two frames is a shorter video.
+
+    Args:
+        path: A video file.
+
+    Yields:
+        The frames in RGB.
+
+    Raises:
+        ValueError: If the file is missing, broken or cut short, or holds no
+            frame.
+    """
+    packets = frames = 0
+    with _opened(path) as (container, stream):
+        for packet in container.demux(stream):
+            packets += packet.size > 0
+            for frame in packet.decode():
+                yield _upright(frame)
+                frames += 1
+        expected = stream.frames or packets
+    if packets < expected or frames == 0:
+        raise ValueError(
+            f'video {path} is cut short or damaged: {packets} of {expected} '
+            f'packets are there, {frames} frames can be decoded'
+        )
+
+
+def video_rate(path: Path) -> Fraction | None:
+    """Return the mean frames per second, None where the file has none.
+
+    Raises:
+        ValueError: If the file is missing, broken or no video.
+    """
+    with _opened(path) as (_, stream):
+        return stream.average_rate or None
+
+
+def _upright(frame: av.VideoFrame) -> UInt8[np.ndarray, 'H W 3']:
+    """Convert to RGB, turned as players show it; phones turn by metadata."""
+    image = frame.to_ndarray(format='rgb24')
+    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 
 
 @contextmanager
