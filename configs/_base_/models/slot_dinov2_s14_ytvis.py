@@ -1,5 +1,5 @@
-# SlotContrast on YTVIS-2021, and DAVIS-2017 with the same sizes: DINOv2 ViT-S/14 at 518 px,
-# 37x37 patches, 7 slots of width 64.
+# SlotContrast on YTVIS-2021, and on DAVIS-2017 with the same sizes: DINOv2
+# ViT-S/14 at 518 px, 37x37 patches, 7 slots of width 64.
 slot_dinov2_s14_ytvis = dict(
     type='SlotVideoModel',
     backbone=dict(

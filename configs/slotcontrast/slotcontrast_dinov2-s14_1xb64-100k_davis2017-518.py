@@ -1,0 +1,13 @@
+# The SlotMatch student on DAVIS-2017 without distillation: control of the
+# leaf of the same data set in configs/slotmatch.
+_base_ = [
+    '../_base_/models/slot_dinov2_s14_ytvis.py',
+    '../_base_/datasets/davis2017.py',
+    '../_base_/schedules/100k.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    **_base_.slot_dinov2_s14_ytvis,
+    data_preprocessor=dict(type='VideoDataPreprocessor'),
+)
+optim_wrapper = dict(optimizer=dict(lr=8e-4))

@@ -1,0 +1,12 @@
+# The SlotMatch student on MOVi-E without distillation: control of the
+# leaf of the same data set in configs/slotmatch.
+_base_ = [
+    '../_base_/models/slot_dinov2_s14_movi_e.py',
+    '../_base_/datasets/movi_e.py',
+    '../_base_/schedules/300k.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    **_base_.slot_dinov2_s14_movi_e,
+    data_preprocessor=dict(type='VideoDataPreprocessor'),
+)
