@@ -10,6 +10,7 @@ from slotkd.models.losses.slot_contrast import (
     slot_contrast_loss,
 )
 from slotkd.models.losses.slot_match import SlotMatchLoss, slot_match_loss
+from slotkd.models.losses.slot_regression import SlotRegressionLoss
 from slotkd.models.losses.ssync import SSyncLoss, ssync_loss
 from slotkd.models.losses.ssync_result import SSyncResult
 
@@ -20,6 +21,7 @@ __all__ = [
     'SSyncResult',
     'SlotContrastLoss',
     'SlotMatchLoss',
+    'SlotRegressionLoss',
     'TermSchedule',
     'reconstruction_loss',
     'slot_contrast_loss',
