@@ -1,6 +1,7 @@
 """Loss terms: a function of tensors and a thin module in each file."""
 
 from slotkd.models.losses.loss_terms import LossTerms, TermSchedule
+from slotkd.models.losses.mask_distill import MaskDistillLoss
 from slotkd.models.losses.reconstruction import (
     FeatureReconstructionLoss,
     reconstruction_loss,
@@ -17,6 +18,7 @@ from slotkd.models.losses.ssync_result import SSyncResult
 __all__ = [
     'FeatureReconstructionLoss',
     'LossTerms',
+    'MaskDistillLoss',
     'SSyncLoss',
     'SSyncResult',
     'SlotContrastLoss',
