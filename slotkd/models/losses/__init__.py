@@ -1,5 +1,6 @@
 """Loss terms: a function of tensors and a thin module in each file."""
 
+from slotkd.models.losses.feature_distill import FeatureDistillLoss
 from slotkd.models.losses.loss_terms import LossTerms, TermSchedule
 from slotkd.models.losses.mask_distill import MaskDistillLoss
 from slotkd.models.losses.reconstruction import (
@@ -16,6 +17,7 @@ from slotkd.models.losses.ssync import SSyncLoss, ssync_loss
 from slotkd.models.losses.ssync_result import SSyncResult
 
 __all__ = [
+    'FeatureDistillLoss',
     'FeatureReconstructionLoss',
     'LossTerms',
     'MaskDistillLoss',
