@@ -1,6 +1,7 @@
 """What all backbones with weights share: freezing, and strict loading."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -104,7 +105,7 @@ class FreezableBackbone(BaseModule):
         self._is_init = True
 
     def load_weights(
-        self, checkpoint: str, prefix: str = '', *, trust: bool = False
+        self, checkpoint: str | Path, prefix: str = '', *, trust: bool = False
     ) -> None:
         """Load weights from a local file or a URL, strictly.
 
@@ -128,7 +129,10 @@ class FreezableBackbone(BaseModule):
         weights, unused = self.adapt_weights(tensors)
         optional = self.optional_weights()
         check_weights(
-            self.state_dict(), weights, optional=optional, source=checkpoint
+            self.state_dict(),
+            weights,
+            optional=optional,
+            source=str(checkpoint),
         )
         self.load_state_dict(weights, strict=False)
         logger = MMLogger.get_current_instance()
