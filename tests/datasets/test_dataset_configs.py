@@ -43,7 +43,10 @@ def check(cfg, clip, video, *, num_objects):
     assert set(cfg) >= KEYS
     train = first_batch(cfg.train_dataloader)
     assert [tuple(i.shape) for i in train['inputs']] == [clip, clip]
-    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+    loaders = [cfg.val_dataloader]
+    if cfg.test_dataloader != cfg.val_dataloader:
+        loaders.append(cfg.test_dataloader)
+    for loader in loaders:
         assert loader.batch_size == 1
         assert loader.sampler == dict(
             type='DefaultSampler', shuffle=False, round_up=False
