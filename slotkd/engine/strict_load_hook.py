@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import find_latest_checkpoint
-from torch import Tensor
+from torch import Tensor, nn
 
 from slotkd.registry import HOOKS
 
@@ -38,6 +38,20 @@ def misfits(
     return listed
 
 
+def spare_weights(model: nn.Module) -> set[str]:
+    """Return the names that parts of a model declare as optional.
+
+    A backbone lists in ``optional_weights()`` what published files leave out
+    and its forward pass does not read.
+    """
+    return {
+        f'{prefix}.{name}'
+        for prefix, module in model.named_modules()
+        if hasattr(module, 'optional_weights')
+        for name in module.optional_weights()
+    }
+
+
 @HOOKS.register_module()
 class StrictLoadHook(Hook):
     """Stop where a checkpoint does not fit, before a weight is replaced.
@@ -67,9 +81,11 @@ class StrictLoadHook(Hook):
         }
         wrapped = is_model_wrapper(runner.model)
         model = runner.model.module if wrapped else runner.model
+        spare = spare_weights(model) - state.keys()
+        own = model.state_dict()
         found = misfits(
             state,
-            model.state_dict(),
+            {key: value for key, value in own.items() if key not in spare},
             self.allow_missing and not runner._resume,
         )
         if found:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from slotkd.models.backbones import optional_weights
+from slotkd.models.video.load_weights import read_slot_weights
 from slotkd.registry import MODELS
 
 
@@ -77,6 +78,8 @@ def load_teacher(model: nn.Module, checkpoint: str) -> None:
 
     Weights of loss terms in the file are of no use to a teacher and are
     passed over; so is the prefix ``student.`` of a distiller's checkpoint.
+    A published SlotContrast checkpoint loads as it is. No code in a file is
+    run.
 
     Args:
         model: The teacher.
@@ -88,8 +91,7 @@ def load_teacher(model: nn.Module, checkpoint: str) -> None:
     """
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'teacher_checkpoint not found: {checkpoint}')
-    state = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    state = state.get('state_dict', state)
+    state = read_slot_weights(checkpoint)
     if any(key.startswith('student.') for key in state):
         state = {
             key.removeprefix('student.'): value
@@ -97,10 +99,11 @@ def load_teacher(model: nn.Module, checkpoint: str) -> None:
             if key.startswith('student.')
         }
     state = {k: v for k, v in state.items() if not k.startswith('losses.')}
+    spare = optional_weights(model) - state.keys()
     own = {
         key: value
         for key, value in model.state_dict().items()
-        if not key.startswith('losses.')
+        if not key.startswith('losses.') and key not in spare
     }
     problems = [f'missing {key}' for key in own.keys() - state.keys()]
     problems += [f'unexpected {key}' for key in state.keys() - own.keys()]

@@ -1,5 +1,19 @@
 """Video models: wire parts over time and return a record."""
 
+from slotkd.models.video.load_weights import load_slot_model, read_slot_weights
 from slotkd.models.video.slot_model import SlotVideoModel, hard_masks
+from slotkd.models.video.slotcontrast_weights import (
+    ModelFacts,
+    from_slotcontrast,
+    slotcontrast_config,
+)
 
-__all__ = ['SlotVideoModel', 'hard_masks']
+__all__ = [
+    'ModelFacts',
+    'SlotVideoModel',
+    'from_slotcontrast',
+    'hard_masks',
+    'load_slot_model',
+    'read_slot_weights',
+    'slotcontrast_config',
+]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from slotkd.models.losses.loss_terms import LossTerms
+from slotkd.models.video.load_weights import load_slot_model
 from slotkd.ops.over_time import chunked
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput, SlotState, VideoDataSample
@@ -45,7 +46,8 @@ class SlotVideoModel(BaseModel):
         frames_per_pass: Most frames that backbone and decoder see at once
             where no gradient is kept; bounds memory on long videos.
         data_preprocessor: Config of the preprocessor.
-        init_cfg: mmengine's weight initialisation.
+        init_cfg: ``dict(type='Pretrained', checkpoint=path_or_url)``, see
+            :meth:`init_weights`.
 
     Raises:
         ValueError: If widths, counts or sizes of the parts do not fit.
@@ -106,6 +108,20 @@ class SlotVideoModel(BaseModel):
     def slot_dim(self) -> int:
         """Width of a slot D."""
         return self.initializer.slot_dim
+
+    def init_weights(self) -> None:
+        """Load the file that ``init_cfg`` names, or initialise the parts.
+
+        The file may be a published checkpoint, see
+        :func:`slotkd.models.video.load_weights.read_slot_weights`; it loads
+        strictly, and the parts then load no files of their own.
+        """
+        config = dict(self.init_cfg or {})
+        if config.pop('type', None) == 'Pretrained':
+            load_slot_model(self, **config)
+            self._is_init = True
+        else:
+            super().init_weights()
 
     def forward(
         self,
