@@ -13,6 +13,16 @@ from slotkd.models.losses.slot_contrast import (
 )
 from slotkd.models.losses.slot_match import SlotMatchLoss, slot_match_loss
 from slotkd.models.losses.slot_regression import SlotRegressionLoss
+from slotkd.models.losses.srl_contrast import (
+    SRLContrastLoss,
+    srl_contrast_loss,
+)
+from slotkd.models.losses.srl_deblur import SRLDeblurLoss, deblur_loss
+from slotkd.models.losses.srl_denoise import SRLDenoiseLoss, denoise_loss
+from slotkd.models.losses.srl_regularization import (
+    SRLRegularizationLoss,
+    slot_regularization_loss,
+)
 from slotkd.models.losses.ssync import SSyncLoss, ssync_loss
 from slotkd.models.losses.ssync_result import SSyncResult
 
@@ -21,14 +31,22 @@ __all__ = [
     'FeatureReconstructionLoss',
     'LossTerms',
     'MaskDistillLoss',
+    'SRLContrastLoss',
+    'SRLDeblurLoss',
+    'SRLDenoiseLoss',
+    'SRLRegularizationLoss',
     'SSyncLoss',
     'SSyncResult',
     'SlotContrastLoss',
     'SlotMatchLoss',
     'SlotRegressionLoss',
     'TermSchedule',
+    'deblur_loss',
+    'denoise_loss',
     'reconstruction_loss',
     'slot_contrast_loss',
     'slot_match_loss',
+    'slot_regularization_loss',
+    'srl_contrast_loss',
     'ssync_loss',
 ]
