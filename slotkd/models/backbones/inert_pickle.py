@@ -9,7 +9,7 @@ import collections
 import functools
 import pickle
 from pickle import UnpicklingError
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
@@ -83,6 +83,6 @@ class Unpickler(pickle.Unpickler):
         return type(name, (Placeholder,), {'__module__': module})
 
 
-def load(file: BinaryIO, **options: Any) -> Any:
-    """Read one object from a file."""
+def load(file: Any, **options: Any) -> Any:
+    """Read one object from a binary file."""
     return Unpickler(file, **options).load()
