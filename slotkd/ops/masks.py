@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
+from torch.nn import functional as F
 
 from slotkd.ops.choices import check_choice
 
@@ -25,6 +26,31 @@ def hard_labels(maps: Float[Tensor, 'B T K N']) -> Integer[Tensor, 'B T N']:
         Slot indices, the lowest on a tie.
     """
     return maps.max(dim=2).indices  # argmax over an inner axis is 5x slower
+
+
+def hard_masks(
+    maps: Float[Tensor, 'T K N'], grid: tuple[int, int], size: tuple[int, int]
+) -> Integer[Tensor, 'T H W']:
+    """Resize soft maps bilinearly and give each pixel its strongest slot.
+
+    Args:
+        maps: Probabilities of each slot at each patch.
+        grid: Patch grid (h, w).
+        size: Height and width of the result.
+
+    Returns:
+        Slot index of each pixel, int64.
+
+    Source:
+        The protocol of martius-lab/slotcontrast@17b42b05.
+    """
+    labels = [
+        F.interpolate(frame.unflatten(1, grid)[None], size, mode='bilinear')
+        .squeeze(0)
+        .argmax(dim=0)
+        for frame in maps
+    ]
+    return torch.stack(labels)
 
 
 def one_hot_maps(

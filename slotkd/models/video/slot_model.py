@@ -8,10 +8,10 @@ from einops import rearrange
 from jaxtyping import Float
 from mmengine.model import BaseModel
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from slotkd.models.losses.loss_terms import LossTerms
 from slotkd.models.video.load_weights import load_slot_model
+from slotkd.ops.masks import hard_masks
 from slotkd.ops.over_time import chunked
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput, SlotState, VideoDataSample
@@ -43,6 +43,8 @@ class SlotVideoModel(BaseModel):
             this model's record.
         predict_from: ``'masks'`` or ``'attn'``: the map that predictions
             are the argmax of.
+        keep_maps: Also put ``attn_logits`` and ``mask_logits`` (T, K, N)
+            and ``grid`` on the predicted samples, for diagnostics.
         frames_per_pass: Most frames that backbone and decoder see at once
             where no gradient is kept; bounds memory on long videos.
         data_preprocessor: Config of the preprocessor.
@@ -70,6 +72,7 @@ class SlotVideoModel(BaseModel):
         num_iters: int = 2,
         losses: dict[str, dict[str, Any]] | None = None,
         predict_from: str = 'masks',
+        keep_maps: bool = False,
         frames_per_pass: int = 32,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -96,6 +99,7 @@ class SlotVideoModel(BaseModel):
         self.num_iters = num_iters
         self.losses = LossTerms(losses or {}, ('output',))
         self.predict_from = predict_from
+        self.keep_maps = keep_maps
         self.frames_per_pass = frames_per_pass
         self._check_widths()
 
@@ -171,7 +175,8 @@ class SlotVideoModel(BaseModel):
         """
         if data_samples is None:
             data_samples = [VideoDataSample() for _ in inputs]
-        output = self.run(inputs, (self.predict_from,))
+        kept = ('attn_logits', 'mask_logits') if self.keep_maps else ()
+        output = self.run(inputs, (self.predict_from, *kept))
         for sample, maps in zip(
             data_samples, getattr(output, self.predict_from), strict=True
         ):
@@ -181,6 +186,12 @@ class SlotVideoModel(BaseModel):
                 else inputs.shape[-2:]
             )
             sample.pred_masks = hard_masks(maps, output.grid, tuple(size))
+            sample.set_metainfo(dict(grid=output.grid))
+        for name in kept:
+            for sample, maps in zip(
+                data_samples, getattr(output, name), strict=True
+            ):
+                sample.set_field(maps.detach(), name)
         return data_samples
 
     def run(
@@ -323,31 +334,6 @@ class SlotVideoModel(BaseModel):
                     f'{part}.{name} is {width}, but {other}.{other_name} is '
                     f'{other_width}'
                 )
-
-
-def hard_masks(
-    maps: Float[Tensor, 'T K N'], grid: tuple[int, int], size: tuple[int, int]
-) -> Tensor:
-    """Resize soft maps bilinearly and give each pixel its strongest slot.
-
-    Args:
-        maps: Probabilities of each slot at each patch.
-        grid: Patch grid (h, w).
-        size: Height and width of the result.
-
-    Returns:
-        Slot index of each pixel (T, H, W), int64.
-
-    Source:
-        The protocol of martius-lab/slotcontrast@17b42b05.
-    """
-    labels = [
-        F.interpolate(frame.unflatten(1, grid)[None], size, mode='bilinear')
-        .squeeze(0)
-        .argmax(dim=0)
-        for frame in maps
-    ]
-    return torch.stack(labels)
 
 
 def _build(part: dict | nn.Module) -> nn.Module:

@@ -222,6 +222,21 @@ def test_the_decoder_runs_only_when_it_is_read(monkeypatch):
         model.run(tiny.clips(), ('slots', 'recon'))
 
 
+def test_predictions_can_keep_the_maps():
+    model = tiny.build(tiny.slot_model(keep_maps=True))
+    clips = tiny.clips()
+    samples = model(clips, mode='predict')
+    output = model(clips)
+    for sample, attn, masks in zip(
+        samples, output.attn_logits, output.mask_logits, strict=True
+    ):
+        assert sample.grid == (4, 6)
+        torch.testing.assert_close(sample.attn_logits, attn)
+        torch.testing.assert_close(sample.mask_logits, masks)
+    plain = tiny.build(tiny.slot_model())(clips, mode='predict')
+    assert 'attn_logits' not in plain[0]
+
+
 def test_predictions_have_the_size_of_the_truth():
     model = tiny.build(tiny.slot_model()).eval()
     clips = tiny.clips(frames=2)
