@@ -1,5 +1,11 @@
 """Scores of predicted masks: object discovery, DAVIS J and F, video AP."""
 
+from slotkd.evaluation.agreement import (
+    SSyncDiagnostics,
+    fragment_count,
+    leakage,
+    map_agreement,
+)
 from slotkd.evaluation.davis import DavisMetric, davis_scores
 from slotkd.evaluation.j_and_f import boundary_accuracy, region_similarity
 from slotkd.evaluation.object_discovery import (
@@ -14,12 +20,16 @@ from slotkd.evaluation.youtube_vos import YouTubeVosMetric
 __all__ = [
     'DavisMetric',
     'ObjectDiscoveryMetric',
+    'SSyncDiagnostics',
     'YouTubeVosMetric',
     'adjusted_rand_index',
     'boundary_accuracy',
     'davis_scores',
     'discovery_scores',
+    'fragment_count',
     'hungarian_miou',
+    'leakage',
+    'map_agreement',
     'mean_best_overlap',
     'region_similarity',
 ]
