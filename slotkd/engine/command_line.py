@@ -1,6 +1,7 @@
 """What the command-line tools share: configs, exit codes, set-up."""
 
 import argparse
+import gc
 import os
 import re
 import sys
@@ -91,6 +92,10 @@ def run_command(main: Callable[[], None]) -> None:
         _leave(error, FAILED)
     except INPUT_ERRORS as error:
         _leave(error, WRONG_INPUT)
+    # Threads of gloo that a wrapped model still owns at exit may abort it.
+    if torch.distributed.is_initialized():
+        gc.collect()
+        torch.distributed.destroy_process_group()
 
 
 def one_line(error: Exception) -> str:

@@ -1,0 +1,55 @@
+"""Evaluate a checkpoint on the test data of a config."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+
+from slotkd.engine import (
+    build_runner,
+    require_file,
+    run_command,
+    run_config,
+    run_parser,
+    write_atomically,
+)
+
+REQUIRED = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+
+
+def parse_args() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = run_parser(__doc__)
+    parser.add_argument('checkpoint', help='weights to evaluate')
+    parser.add_argument(
+        '--out', metavar='FILE.json', help='write metric name -> float here'
+    )
+    parser.add_argument('--show-dir', help='draw the masks of the videos here')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Evaluate."""
+    args = parse_args()
+    require_file(args.checkpoint, 'checkpoint')
+    if args.out is not None and Path(args.out).suffix != '.json':
+        raise ValueError(f'--out must name a .json file, got {args.out}')
+    cfg = run_config(args)
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    if args.show_dir is not None:
+        hooks = cfg.setdefault('default_hooks', {})
+        hooks['visualization'] = {
+            **hooks.get('visualization', {'type': 'SlotVisualizationHook'}),
+            'out_dir': os.path.abspath(args.show_dir),
+        }
+    metrics = build_runner(cfg, REQUIRED).test()
+    if args.out is not None and is_main_process():
+        text = json.dumps({k: float(v) for k, v in metrics.items()}, indent=2)
+        write_atomically(f'{text}\n'.encode(), args.out)
+
+
+if __name__ == '__main__':
+    run_command(main)
