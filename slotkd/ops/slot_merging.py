@@ -6,6 +6,7 @@ from torch import Tensor
 
 from slotkd.ops.choices import check_choice
 from slotkd.ops.masks import hard_labels, one_hot_maps, slots_touch
+from slotkd.ops.precision import at_least_fp32
 
 ACT_SOURCES = ('enc_logit', 'enc_prob', 'dec_logit', 'or', 'and', 'avg')
 EMPTY_FRAMES = ('zero', 'skip')
@@ -59,8 +60,7 @@ def slot_overlap(
                 raise ValueError(
                     f'act_source={act_source!r} needs mask_logits, got None'
                 )
-            if activation.dtype != torch.float64:
-                activation = activation.float()
+            activation = at_least_fp32(activation)
             if act_source == 'enc_prob':
                 activation = activation.softmax(dim=2)
             active = active_tokens(activation, act_threshold)
@@ -192,7 +192,7 @@ def merge_slots_by_frame(
         Winner of each slot in each frame; sizes are those in the video.
     """
     num_frames, num_slots = attn_logits.shape[1:3]
-    iou = frame_overlap(active_tokens(attn_logits.float()))
+    iou = frame_overlap(active_tokens(at_least_fp32(attn_logits)))
     joins = iou > iou_thr
     settles = joins | (iou <= iou_thr - margin)
     frame = torch.arange(num_frames, device=iou.device)[:, None, None]

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from slotkd.models.losses.srl_groups import BASE_TEMPERATURE
+from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
 
@@ -28,8 +29,11 @@ def srl_contrast_loss(
     if num_frames == 1:
         return slots.sum() * 0
     with torch.autocast(slots.device.type, enabled=False):
-        full = slots if slots.dtype == torch.float64 else slots.float()
-        unit = F.normalize(full, dim=3).transpose(0, 1).flatten(1, 2)
+        unit = (
+            F.normalize(at_least_fp32(slots), dim=3)
+            .transpose(0, 1)
+            .flatten(1, 2)
+        )
         num_pooled = unit.shape[1]
         unit = unit.flatten(0, 1)
         logits = unit @ unit.T / temperature

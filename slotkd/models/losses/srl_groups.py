@@ -1,11 +1,11 @@
 """Tokens of a few frames as one group: unit rows, labels, sums by label."""
 
-import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
 from slotkd.ops.masks import hard_labels
+from slotkd.ops.precision import at_least_fp32
 
 # SRL scales each contrast by temperature / BASE_TEMPERATURE.
 BASE_TEMPERATURE = 0.07
@@ -21,9 +21,7 @@ def unit_groups(
             f'group_frames={frames} does not divide the {tokens.shape[1]} '
             'frames of the clip'
         )
-    if tokens.dtype != torch.float64:
-        tokens = tokens.float()  # sums of thousands of exponentials
-    unit = F.normalize(tokens, dim=3)
+    unit = F.normalize(at_least_fp32(tokens), dim=3)
     return unit.unflatten(1, (-1, frames)).flatten(2, 3).flatten(0, 1)
 
 

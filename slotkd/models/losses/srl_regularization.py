@@ -5,6 +5,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
 
@@ -36,9 +37,7 @@ def slot_regularization_loss(
         num_chosen = num_slots // 2
     if num_chosen == 0:
         return token_attn.sum() * 0
-    attn = token_attn
-    if attn.dtype != torch.float64:
-        attn = attn.float()
+    attn = at_least_fp32(token_attn)
     divergence = (attn * ((attn + 1e-8) * num_tokens).log()).sum(dim=3)
     chosen = redundant_slots(
         slots[:, -1], divergence.detach().mean(dim=1), num_chosen
@@ -71,7 +70,7 @@ def redundant_slots(
             f'num_chosen={num_chosen} is not in [1, {num_slots - 1}] for '
             f'{num_slots} slots'
         )
-    unit = F.normalize(slots.float(), dim=2)
+    unit = F.normalize(at_least_fp32(slots), dim=2)
     lower = torch.ones(num_slots, num_slots, device=slots.device).tril().bool()
     cosine = (unit @ unit.transpose(1, 2)).masked_fill(lower, -torch.inf)
     chosen: list[Tensor] = []

@@ -15,6 +15,7 @@ from slotkd.models.losses.ssync_sets import (
 )
 from slotkd.ops.choices import check_choice
 from slotkd.ops.masks import hard_labels, one_hot_maps
+from slotkd.ops.precision import at_least_fp32
 from slotkd.ops.slot_merging import (
     apply_slot_map,
     merge_maps,
@@ -119,7 +120,7 @@ def ssync_loss(  # noqa: PLR0913  each decision of the method is an option
     check_choice('targets', targets, TARGETS)
     check_choice('reduction', reduction, REDUCTIONS)
     with torch.autocast(attn_logits.device.type, enabled=False):
-        logits = [_full_precision(x) for x in (attn_logits, mask_logits)]
+        logits = [at_least_fp32(x) for x in (attn_logits, mask_logits)]
         overlap = slot_overlap(
             *logits,
             act_source=act_source,
@@ -295,8 +296,3 @@ def _check_inputs(
             f'grid {grid} does not hold the {attn_logits.shape[-1]} tokens '
             'of attn_logits'
         )
-
-
-def _full_precision(logits: Tensor) -> Tensor:
-    """Labels of half-precision logits would tie, and counts round."""
-    return logits if logits.dtype == torch.float64 else logits.float()
