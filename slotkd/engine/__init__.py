@@ -19,30 +19,52 @@ from slotkd.engine.config_check import (
     check_config,
     check_options,
 )
+from slotkd.engine.drawing import (
+    contact_sheet,
+    draw_labels,
+    encode_label_png,
+    encode_png,
+    slot_colors,
+    voc_palette,
+)
 from slotkd.engine.optim_constructor import (
     SlotKDOptimWrapperConstructor,
     merge_groups,
 )
+from slotkd.engine.report import describe_machine, write_report
+from slotkd.engine.report_clips import ReportClip
 from slotkd.engine.schedulers import WarmupDecayLR, warmup_decay_factor
 from slotkd.engine.strict_load_hook import StrictLoadHook
+from slotkd.engine.visualization_hook import SlotVisualizationHook, draw_clip
 
 __all__ = [
     'AtomicBackend',
     'AtomicCheckpointHook',
     'ConfigError',
     'OneLineParser',
+    'ReportClip',
     'SlotKDOptimWrapperConstructor',
+    'SlotVisualizationHook',
     'StrictLoadHook',
     'WarmupDecayLR',
     'build_runner',
     'check_config',
     'check_options',
+    'contact_sheet',
+    'describe_machine',
+    'draw_clip',
+    'draw_labels',
+    'encode_label_png',
+    'encode_png',
     'load_config',
     'merge_groups',
     'require_file',
     'run_command',
     'run_config',
     'run_parser',
+    'slot_colors',
+    'voc_palette',
     'warmup_decay_factor',
     'write_atomically',
+    'write_report',
 ]
