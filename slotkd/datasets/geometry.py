@@ -129,7 +129,8 @@ class FrameGeometry:
         else:
             labels = torch.stack(
                 [
-                    _lerp(_lerp(frame, rows, 1), columns, 2).argmax(0)
+                    # argmax over an outer axis is 5x slower
+                    _lerp(_lerp(frame, rows, 1), columns, 2).max(0).indices
                     for frame in masks
                 ]
             )
