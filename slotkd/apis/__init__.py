@@ -6,13 +6,17 @@ from slotkd.apis.convert import (
     write_config,
     write_weights,
 )
+from slotkd.apis.inferencer import SlotInferencer
 from slotkd.apis.model import init_model
 from slotkd.apis.model_facts import read_facts, unused_facts
+from slotkd.apis.student import init_student
 
 __all__ = [
     'Conversion',
+    'SlotInferencer',
     'convert_checkpoint',
     'init_model',
+    'init_student',
     'read_facts',
     'unused_facts',
     'write_config',
