@@ -43,6 +43,7 @@ def main() -> None:
         hooks = cfg.setdefault('default_hooks', {})
         hooks['visualization'] = {
             **hooks.get('visualization', {'type': 'SlotVisualizationHook'}),
+            'interval': 1,
             'out_dir': os.path.abspath(args.show_dir),
         }
     metrics = build_runner(cfg, REQUIRED).test()
