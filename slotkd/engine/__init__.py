@@ -34,6 +34,7 @@ from slotkd.engine.optim_constructor import (
 from slotkd.engine.report import describe_machine, write_report
 from slotkd.engine.report_clips import ReportClip
 from slotkd.engine.schedulers import WarmupDecayLR, warmup_decay_factor
+from slotkd.engine.ssync_figure import SSyncVisualizationHook, draw_ssync
 from slotkd.engine.strict_load_hook import StrictLoadHook
 from slotkd.engine.visualization_hook import SlotVisualizationHook, draw_clip
 
@@ -43,6 +44,7 @@ __all__ = [
     'ConfigError',
     'OneLineParser',
     'ReportClip',
+    'SSyncVisualizationHook',
     'SlotKDOptimWrapperConstructor',
     'SlotVisualizationHook',
     'StrictLoadHook',
@@ -54,6 +56,7 @@ __all__ = [
     'describe_machine',
     'draw_clip',
     'draw_labels',
+    'draw_ssync',
     'encode_label_png',
     'encode_png',
     'load_config',
