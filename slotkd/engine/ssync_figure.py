@@ -13,7 +13,6 @@ from slotkd.engine.visualization_hook import (
     pixels,
     spread,
 )
-from slotkd.ops.masks import hard_labels
 from slotkd.registry import HOOKS, MODELS
 from slotkd.structures import VideoDataSample
 
@@ -126,7 +125,7 @@ class SSyncVisualizationHook(SlotVisualizationHook):
         merged = result.stats['merged_share'].item()
         return draw_ssync(
             pixels(clip[picked], model),
-            (shown(hard_labels(logits[0])), shown(hard_labels(logits[1]))),
+            (shown(logits[0].argmax(2)), shown(logits[1].argmax(2))),
             (shown(result.labels_attn), shown(result.labels_masks)),
             (shown(result.boundary_mask), shown(result.interior_mask)),
             names=[str(ids[index]) for index in picked],
