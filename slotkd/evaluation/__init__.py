@@ -15,12 +15,17 @@ from slotkd.evaluation.object_discovery import (
     hungarian_miou,
     mean_best_overlap,
 )
+from slotkd.evaluation.vis_ap import (
+    VideoInstanceMetric,
+    video_average_precision,
+)
 from slotkd.evaluation.youtube_vos import YouTubeVosMetric
 
 __all__ = [
     'DavisMetric',
     'ObjectDiscoveryMetric',
     'SSyncDiagnostics',
+    'VideoInstanceMetric',
     'YouTubeVosMetric',
     'adjusted_rand_index',
     'boundary_accuracy',
@@ -32,4 +37,5 @@ __all__ = [
     'map_agreement',
     'mean_best_overlap',
     'region_similarity',
+    'video_average_precision',
 ]

@@ -30,7 +30,7 @@ def davis_scores(
     true: Volume,
     *,
     protocol: str = 'unsupervised',
-    tolerance: float = TOLERANCE,
+    tolerance: float | int = TOLERANCE,
     pred_background: int | None = None,
     max_proposals: int = 20,
 ) -> tuple[Scores, Scores]:
@@ -123,7 +123,7 @@ def same_id_scores(
     pred: Integer[np.ndarray, 'T H W'],
     true: Integer[np.ndarray, 'T H W'],
     objects: Int[np.ndarray, ' O'],
-    tolerance: float,
+    tolerance: float | int,
 ) -> tuple[Scores, Scores]:
     """J and F of each listed object with the prediction of the same id.
 
@@ -141,7 +141,7 @@ def _unsupervised(
     pred: Integer[np.ndarray, 'T H W'],
     true: Integer[np.ndarray, 'T H W'],
     proposals: Int[np.ndarray, ' K'],
-    tolerance: float,
+    tolerance: float | int,
 ) -> tuple[Scores, Scores]:
     objects = _objects(true)
     void = true == VOID
@@ -162,7 +162,7 @@ def _all_pairs(
     true: Integer[np.ndarray, 'T H W'],
     pred_labels: Int[np.ndarray, ' K'],
     true_labels: Int[np.ndarray, ' O'],
-    tolerance: float,
+    tolerance: float | int,
     *,
     void: Bool[np.ndarray, 'T H W'] | None = None,
     empty: int = 0,
@@ -218,7 +218,7 @@ class DavisMetric(BaseMetric):
         self,
         protocol: str = 'unsupervised',
         *,
-        tolerance: float = TOLERANCE,
+        tolerance: float | int = TOLERANCE,
         pred_background: int | None = None,
         max_proposals: int = 20,
         collect_device: str = 'cpu',

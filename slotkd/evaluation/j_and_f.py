@@ -44,7 +44,7 @@ def region_similarity(pred: Mask, true: Mask) -> float:
 
 
 def boundary_accuracy(
-    pred: Mask, true: Mask, tolerance: float = TOLERANCE
+    pred: Mask, true: Mask, tolerance: float | int = TOLERANCE
 ) -> float:
     """F-measure of two masks' boundaries, the DAVIS measure F.
 
@@ -79,7 +79,7 @@ def frame_scores(
     true: Integer[np.ndarray, 'H W'],
     num_pred: int,
     num_true: int,
-    tolerance: float = TOLERANCE,
+    tolerance: float | int = TOLERANCE,
 ) -> tuple[Float[np.ndarray, 'O K'], Float[np.ndarray, 'O K']]:
     """J and F of every true object with every predicted one in a frame.
 
@@ -127,7 +127,7 @@ def sequence_statistics(values: Float[np.ndarray, ' T']) -> Statistics:
     )
 
 
-def tolerance_radius(shape: tuple[int, ...], tolerance: float) -> float:
+def tolerance_radius(shape: tuple[int, ...], tolerance: float | int) -> float:
     """Turn the tolerance into pixels for frames of the given (H, W).
 
     Raises:
@@ -136,7 +136,7 @@ def tolerance_radius(shape: tuple[int, ...], tolerance: float) -> float:
     if tolerance < 0:
         raise ValueError(f'tolerance must not be negative, got {tolerance}')
     if tolerance >= 1:
-        return tolerance
+        return float(tolerance)
     return float(ceil(tolerance * hypot(*shape)))
 
 

@@ -24,7 +24,7 @@ def youtube_vos_scores(
     true: Volume,
     *,
     frames: Mapping[int, Sequence[int]] | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float | int = TOLERANCE,
 ) -> dict[int, tuple[float, float]]:
     """Mean J and F of each object over the frames after its first.
 
@@ -149,7 +149,7 @@ class YouTubeVosMetric(BaseMetric):
         self,
         unseen: Sequence[str],
         *,
-        tolerance: float = TOLERANCE,
+        tolerance: float | int = TOLERANCE,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:

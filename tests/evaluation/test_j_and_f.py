@@ -114,11 +114,11 @@ def test_all_pairs_of_a_frame_equal_single_masks():
 
 def test_tolerance():
     assert tolerance_radius((480, 854), 0.008) == 8
-    assert tolerance_radius((480, 854), 3.0) == 3
+    assert tolerance_radius((480, 854), 3) == 3
     assert tolerance_radius((480, 854), 0.0) == 0
     shifted = _box(100, 299, 203, 502)
     assert boundary_accuracy(shifted, TRUTH, 3.0) == 1
-    assert boundary_accuracy(shifted, TRUTH, 2.0) < 1
+    assert boundary_accuracy(shifted, TRUTH, 2) < 1
     assert boundary_accuracy(TRUTH, TRUTH, 0.0) == 1
     with pytest.raises(ValueError, match=r'-0\.1'):
         boundary_accuracy(TRUTH, TRUTH, -0.1)

@@ -14,7 +14,7 @@ from slotkd.evaluation import (
     mean_best_overlap,
 )
 from slotkd.evaluation.label_volumes import labels_from_channels
-from slotkd.models.video.slot_model import hard_masks
+from slotkd.ops.masks import hard_masks
 from slotkd.registry import METRICS
 from slotkd.structures import VideoDataSample
 
