@@ -138,14 +138,18 @@ def display_shape(shape: tuple[int, int], long_side: int) -> tuple[int, int]:
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
-def resize_frame(image: Frame, shape: tuple[int, int]) -> Frame:
+def resize_frame(
+    image: Frame, shape: tuple[int, int]
+) -> UInt8[np.ndarray, '{shape[0]} {shape[1]} 3']:
     """Resize an image for display: smooth when it shrinks, else nearest."""
     shrinks = shape[0] < image.shape[0]
     method = Image.Resampling.LANCZOS if shrinks else Image.Resampling.NEAREST
     return np.array(Image.fromarray(image).resize(shape[::-1], method))
 
 
-def resize_labels(labels: Labels, shape: tuple[int, int]) -> Labels:
+def resize_labels(
+    labels: Labels, shape: tuple[int, int]
+) -> Integer[np.ndarray, '{shape[0]} {shape[1]}']:
     """Resize labels by taking the pixel under each new pixel's centre."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(np.intp)
@@ -155,12 +159,12 @@ def resize_labels(labels: Labels, shape: tuple[int, int]) -> Labels:
 
 
 def contact_sheet(
-    panels: Sequence[Sequence[Frame]],
+    panels: Sequence[Sequence[UInt8[np.ndarray, '_ _ 3']]],
     *,
     columns: Sequence[str],
     rows: Sequence[str],
     title: str = '',
-) -> Frame:
+) -> UInt8[np.ndarray, '_ _ 3']:
     """Arrange panels of one size in a table with labels.
 
     Args:

@@ -29,7 +29,7 @@ from slotkd.registry import HOOKS
 from slotkd.structures import VideoDataSample
 
 Clip = UInt8[np.ndarray, 'T H W 3']
-Masks = Integer[np.ndarray, 'T H W']
+Masks = Integer[np.ndarray, 'T _ _']
 
 
 def draw_clip(
@@ -40,7 +40,7 @@ def draw_clip(
     title: str = '',
     long_side: int = 256,
     background: Sequence[str] = ('truth',),
-) -> UInt8[np.ndarray, 'H W 3']:
+) -> UInt8[np.ndarray, '_ _ 3']:
     """Draw a clip as a table: time runs down, one column for each mask.
 
     Args:
@@ -150,7 +150,7 @@ class SlotVisualizationHook(Hook):
         folder = None
         if self.out_dir is not None:
             folder = self.out_dir / f'iter_{runner.iter:06d}'
-        self._after_iter(runner, data_batch, outputs, 'val', folder)
+        self._draw_batch(runner, data_batch, outputs, 'val', folder)
 
     def after_test_iter(
         self,
@@ -160,9 +160,9 @@ class SlotVisualizationHook(Hook):
         outputs: Sequence[VideoDataSample] | None = None,
     ) -> None:
         """Draw videos of a test batch."""
-        self._after_iter(runner, data_batch, outputs, 'test', self.out_dir)
+        self._draw_batch(runner, data_batch, outputs, 'test', self.out_dir)
 
-    def _after_iter(
+    def _draw_batch(
         self,
         runner: Runner,
         batch: dict | None,
@@ -189,7 +189,7 @@ class SlotVisualizationHook(Hook):
 
     def _draw(
         self, runner: Runner, clip: Tensor, sample: VideoDataSample, name: str
-    ) -> UInt8[np.ndarray, 'H W 3']:
+    ) -> UInt8[np.ndarray, '_ _ 3']:
         model = runner.model
         if is_model_wrapper(model):
             model = model.module

@@ -21,11 +21,12 @@ def grey(height: int, width: int, level: int = 100) -> np.ndarray:
     return np.full((height, width, 3), level, np.uint8)
 
 
-def test_voc_palette_is_that_of_davis_annotations(shared):
+def test_davis_annotations_have_these_colors(shared):
     folder = shared / 'data' / 'davis_mini' / 'Annotations' / '480p' / 'bear'
     with Image.open(folder / '00000.png') as image:
         theirs = np.array(image.getpalette()).reshape(-1, 3)
-    np.testing.assert_array_equal(voc_palette()[: len(theirs)], theirs)
+        used = np.unique(np.array(image))
+    np.testing.assert_array_equal(voc_palette()[used], theirs[used])
 
 
 def test_voc_palette_begins_as_published():
