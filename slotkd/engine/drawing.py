@@ -133,7 +133,7 @@ def display_shape(shape: tuple[int, int], long_side: int) -> tuple[int, int]:
     Small frames grow by a whole factor, which keeps their pixels square.
     """
     scale = long_side / max(shape)
-    if scale > 1:
+    if scale > 2:
         scale = int(scale)
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
@@ -141,9 +141,11 @@ def display_shape(shape: tuple[int, int], long_side: int) -> tuple[int, int]:
 def resize_frame(
     image: Frame, shape: tuple[int, int]
 ) -> UInt8[np.ndarray, '{shape[0]} {shape[1]} 3']:
-    """Resize an image for display: smooth when it shrinks, else nearest."""
-    shrinks = shape[0] < image.shape[0]
-    method = Image.Resampling.LANCZOS if shrinks else Image.Resampling.NEAREST
+    """Resize an image for display: sharp by whole factors, else smooth."""
+    grows = all(
+        new % old == 0 for new, old in zip(shape, image.shape[:2], strict=True)
+    )
+    method = Image.Resampling.NEAREST if grows else Image.Resampling.LANCZOS
     return np.array(Image.fromarray(image).resize(shape[::-1], method))
 
 

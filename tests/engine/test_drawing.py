@@ -111,6 +111,7 @@ def test_small_frames_grow_by_whole_factors():
     assert display_shape((32, 32), 256) == (256, 256)
     assert display_shape((24, 100), 256) == (48, 200)
     assert display_shape((480, 854), 256) == (144, 256)
+    assert display_shape((96, 160), 256) == (154, 256)
     assert display_shape((1, 3000), 256) == (1, 256)
 
 
@@ -121,7 +122,14 @@ def test_resizing_invents_no_label(shape):
     assert resized.shape == shape
     assert set(np.unique(resized)) <= {0, 9, 255}
     np.testing.assert_array_equal(resize_labels(labels, (5, 7)), labels)
-    assert resize_frame(grey(5, 7), shape).shape == (*shape, 3)
+    assert (resize_frame(grey(5, 7), shape) == grey(*shape)).all()
+
+
+def test_whole_factors_repeat_pixels():
+    image = np.random.default_rng(0).integers(0, 256, (3, 4, 3))
+    image = image.astype(np.uint8)
+    expected = image.repeat(5, 0).repeat(5, 1)
+    np.testing.assert_array_equal(resize_frame(image, (15, 20)), expected)
 
 
 def test_sheet_holds_every_panel_unchanged():
