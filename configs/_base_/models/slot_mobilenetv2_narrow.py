@@ -1,0 +1,33 @@
+# A slot model on MobileNetV2 features at stride 16 (96 channels, frozen),
+# the student: 64 wide slots, decoder 128x128. For 224x224 frames.
+slot_mobilenetv2_narrow = dict(
+    type='SlotVideoModel',
+    backbone=dict(
+        type='ImageBackbone',
+        backbone=dict(
+            type='mmseg.MobileNetV2',
+            strides=(1, 2, 2, 2, 1, 2, 1),
+            out_indices=(4,),
+        ),
+        feat_dim=96,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='{{$SLOTKD_MOBILENETV2:checkpoints/mobilenet_v2.pth}}',
+        ),
+    ),
+    neck=dict(type='FeatureMLP', feat_dim=96, out_dim=64),
+    initializer=dict(type='LearnedInitializer', num_slots=7, slot_dim=64),
+    corrector=dict(type='SlotAttention', slot_dim=64, token_dim=64),
+    predictor=dict(type='TransformerPredictor', slot_dim=64),
+    decoder=dict(
+        type='MLPDecoder',
+        slot_dim=64,
+        feat_dim=96,
+        grid=(14, 14),
+        hidden_dims=(128, 128),
+    ),
+    losses=dict(
+        recon=dict(type='FeatureReconstructionLoss', loss_weight=1.0),
+        slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.5),
+    ),
+)

@@ -1,0 +1,33 @@
+# A slot model on MobileNetV2 features at stride 16 (96 channels, frozen),
+# the teacher: 128 wide slots, decoder 512x512x512. For 224x224 frames.
+slot_mobilenetv2_wide = dict(
+    type='SlotVideoModel',
+    backbone=dict(
+        type='ImageBackbone',
+        backbone=dict(
+            type='mmseg.MobileNetV2',
+            strides=(1, 2, 2, 2, 1, 2, 1),
+            out_indices=(4,),
+        ),
+        feat_dim=96,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='{{$SLOTKD_MOBILENETV2:checkpoints/mobilenet_v2.pth}}',
+        ),
+    ),
+    neck=dict(type='FeatureMLP', feat_dim=96, out_dim=128),
+    initializer=dict(type='LearnedInitializer', num_slots=7, slot_dim=128),
+    corrector=dict(type='SlotAttention', slot_dim=128, token_dim=128),
+    predictor=dict(type='TransformerPredictor', slot_dim=128),
+    decoder=dict(
+        type='MLPDecoder',
+        slot_dim=128,
+        feat_dim=96,
+        grid=(14, 14),
+        hidden_dims=(512, 512, 512),
+    ),
+    losses=dict(
+        recon=dict(type='FeatureReconstructionLoss', loss_weight=1.0),
+        slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.5),
+    ),
+)

@@ -1,0 +1,27 @@
+# SlotMatch on videos in the layout of DAVIS: from a wider to a narrower slot
+# model on the same ImageNet features of MobileNetV2.
+_base_ = [
+    '../_base_/models/slot_mobilenetv2_wide.py',
+    '../_base_/models/slot_mobilenetv2_narrow.py',
+    '../_base_/datasets/davis_folder.py',
+    '../_base_/schedules/1k.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    type='Distiller',
+    data_preprocessor=dict(
+        type='VideoDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3
+    ),
+    student=_base_.slot_mobilenetv2_narrow,
+    teacher=_base_.slot_mobilenetv2_wide,
+    teacher_checkpoint='work_dirs/'
+    'slotcontrast_mobilenetv2-wide_1xb8-1k_davis-224/iter_1000.pth',
+    distill_losses=dict(
+        slot_match=dict(
+            type='SlotMatchLoss',
+            student_dim=64,
+            teacher_dim=128,
+            loss_weight=1.0,
+        )
+    ),
+)
