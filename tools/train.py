@@ -1,6 +1,7 @@
 """Train the model of a config."""
 
 import argparse
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +42,7 @@ def use_amp(cfg: Config) -> None:
         print_log(
             '--amp needs a CUDA device and there is none: training in fp32',
             logger='current',
-            level='WARNING',
+            level=logging.WARNING,
         )
         return
     wrapper = cfg.optim_wrapper
