@@ -1,6 +1,7 @@
 """Write what was found in a video: masks, overlay, summary; all or nothing."""
 
 import json
+import logging
 import shutil
 from collections.abc import Sequence
 from fractions import Fraction
@@ -88,7 +89,7 @@ class OverlayVideo:
                 f'PyAV has no {CODECS[0]}: {path.name} is written with '
                 f'{self.codec}, which browsers do not play',
                 logger='current',
-                level='WARNING',
+                level=logging.WARNING,
             )
         self.rate = rate
         self._container = av.open(

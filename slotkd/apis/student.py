@@ -1,5 +1,6 @@
 """init_student: the model that segments, out of a config of any run."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def init_student(
             'no checkpoint: weights are random but for those that the config '
             'names',
             logger='current',
-            level='WARNING',
+            level=logging.WARNING,
         )
         model.init_weights()
     else:
