@@ -15,16 +15,19 @@ from slotkd.registry import MODELS
 from slotkd.structures import DecoderOutput
 
 
-def _layer(linear: nn.Module) -> Layer:
-    return linear.weight, linear.bias
-
-
 def _mlp_widths(widths: list[int]) -> nn.ModuleList:
     layers = nn.ModuleList(
         nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)
     )
     zero_biases(layers)
     return layers
+
+
+def _parameters(layers: nn.ModuleList) -> list[Layer]:
+    return [
+        (layer.get_parameter('weight'), layer.get_parameter('bias'))
+        for layer in layers
+    ]
 
 
 @MODELS.register_module()
@@ -78,13 +81,11 @@ class MLPDecoder(nn.Module):
         grid: tuple[int, int],
     ) -> DecoderOutput:
         """Decode the slots of a batch of frames; attention is not used."""
-        first, *hidden, last = self.layers
-        drawn_slots = F.linear(slots, first.weight).unsqueeze(1)
-        drawn_places = first(self.positions(grid)).unsqueeze(1)
+        (weight, bias), *hidden, last = _parameters(self.layers)
+        drawn_slots = F.linear(slots, weight).unsqueeze(1)
+        drawn_places = F.linear(self.positions(grid), weight, bias)
         recon, mask_logits = broadcast_decode(
-            drawn_slots + drawn_places,
-            [_layer(layer) for layer in hidden],
-            _layer(last),
+            drawn_slots + drawn_places.unsqueeze(1), hidden, last
         )
         return DecoderOutput(recon=recon, mask_logits=mask_logits)
 
@@ -115,8 +116,6 @@ class SlotRelativeDecoder(nn.Module):
         slot_dim: Width of a slot.
         feat_dim: Width C of the features to reconstruct.
         hidden_dims: Widths of the hidden layers.
-        detach_geometry: Stop the gradient from the drawing to where the
-            slot looks.
 
     Source:
         Biza et al., Invariant Slot Attention, ICML 2023, arXiv:2302.04973,
@@ -129,12 +128,10 @@ class SlotRelativeDecoder(nn.Module):
         feat_dim: int,
         *,
         hidden_dims: tuple[int, ...] = (256, 256, 256),
-        detach_geometry: bool = False,
     ) -> None:
         super().__init__()
         self.slot_dim = slot_dim
         self.feat_dim = feat_dim
-        self.detach_geometry = detach_geometry
         self.layers = _mlp_widths([slot_dim, *hidden_dims, feat_dim + 1])
         self.coordinates = nn.Linear(2, hidden_dims[0], bias=False)
 
@@ -145,14 +142,12 @@ class SlotRelativeDecoder(nn.Module):
         grid: tuple[int, int],
     ) -> DecoderOutput:
         """Decode the slots of a batch of frames where they look."""
-        logits = attn_logits.detach() if self.detach_geometry else attn_logits
-        where = relative_coordinates(slot_geometry(logits, grid), grid)
+        where = relative_coordinates(slot_geometry(attn_logits, grid), grid)
         where = where.transpose(1, 2).to(slots.dtype)
-        first, *hidden, last = self.layers
+        first, *hidden, last = _parameters(self.layers)
+        drawn_slots = F.linear(slots, *first).unsqueeze(1)
         recon, mask_logits = broadcast_decode(
-            first(slots).unsqueeze(1) + self.coordinates(where),
-            [_layer(layer) for layer in hidden],
-            _layer(last),
+            drawn_slots + self.coordinates(where), hidden, last
         )
         return DecoderOutput(recon=recon, mask_logits=mask_logits)
 
