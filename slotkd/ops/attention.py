@@ -43,11 +43,13 @@ def frame_coordinates(
 ) -> Float[Tensor, 'N 2']:
     """Return the centre (x, y) of each patch; the frame spans -1 to 1."""
     h, w = grid
-    kwargs = {'device': like.device, 'dtype': like.dtype}
-    y = (torch.arange(h, **kwargs) + 0.5) * (2 / h) - 1
-    x = (torch.arange(w, **kwargs) + 0.5) * (2 / w) - 1
-    y, x = torch.meshgrid(y, x, indexing='ij')
+    y, x = torch.meshgrid(_centres(h, like), _centres(w, like), indexing='ij')
     return torch.stack([x, y], dim=-1).reshape(-1, 2)
+
+
+def _centres(count: int, like: Tensor) -> Float[Tensor, ' {count}']:
+    steps = torch.arange(count, device=like.device, dtype=like.dtype)
+    return (steps + 0.5) * (2 / count) - 1
 
 
 def slot_geometry(

@@ -45,6 +45,8 @@ class Distiller(BaseModel):
         Grigore et al., SlotMatch, arXiv:2508.03411.
     """
 
+    student: Any  # with losses, run and an initializer, whatever its class
+
     def __init__(
         self,
         student: dict | nn.Module,
@@ -112,8 +114,9 @@ class Distiller(BaseModel):
         student = self.student.run(
             inputs, own.fields('output') | terms.fields('student')
         )
+        model: Any = self.teacher
         with torch.no_grad():
-            teacher = self.teacher.run(inputs, terms.fields('teacher'))
+            teacher = model.run(inputs, terms.fields('teacher'))
         return own(student) | terms(student, teacher)
 
     def _apply(

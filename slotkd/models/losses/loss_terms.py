@@ -121,6 +121,7 @@ class LossTerms(nn.Module):
 
         Raises:
             FloatingPointError: If a term is NaN or infinite.
+            TypeError: If a term returns other than its ``parts`` promise.
         """
         step = _step(step)
         logged: dict[str, Tensor] = {}
@@ -182,8 +183,13 @@ def _named(
     parts: tuple[str, ...] | None,
     factor: float,
 ) -> dict[str, Tensor]:
-    if parts is None:
+    if parts is None and isinstance(value, Tensor):
         return {f'loss_{name}': factor * value}
+    if parts is None or isinstance(value, Tensor):
+        raise TypeError(
+            f'loss term {name!r} returned a {type(value).__name__}, but its '
+            f'class declares parts = {parts}'
+        )
     return {
         f'loss_{name}_{key}' if key in parts else f'{name}_{key}': (
             factor * entry if key in parts else entry

@@ -39,8 +39,8 @@ class FeatureReconstructionLoss(nn.Module):
             ``'tokens'``, what the neck makes of them (paper's text).
 
     Raises:
-        ValueError: If ``target`` is neither, or its width is not the
-            decoder's.
+        ValueError: If ``target`` is neither, its width is not the
+            decoder's, or the decoder did not run.
 
     Source:
         Manasyan et al., SlotContrast, CVPR 2025, arXiv:2412.14295;
@@ -58,11 +58,15 @@ class FeatureReconstructionLoss(nn.Module):
 
     def forward(self, output: SlotOutput) -> Tensor:
         """Return the loss of one record."""
-        target = getattr(output, self.target)
-        if output.recon.shape != target.shape:
+        recon, target = output.recon, getattr(output, self.target)
+        if recon is None:
             raise ValueError(
-                f'the decoder reconstructs width {output.recon.shape[-1]}, '
+                'FeatureReconstructionLoss: recon is None; run the decoder'
+            )
+        if recon.shape != target.shape:
+            raise ValueError(
+                f'the decoder reconstructs width {recon.shape[-1]}, '
                 f'but {self.target} have width {target.shape[-1]}; set the '
                 "decoder's feat_dim"
             )
-        return reconstruction_loss(output.recon, target)
+        return reconstruction_loss(recon, target)

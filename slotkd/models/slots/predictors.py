@@ -88,12 +88,12 @@ class PredictorBlock(nn.Module):
 
     def forward(self, slots: Float[Tensor, 'B K D']) -> Float[Tensor, 'B K D']:
         """Return slots that have seen each other."""
-        qkv = rearrange(
+        q, k, v = rearrange(
             self.qkv(self.norm1(slots)),
             'b k (three a d) -> three b a k d',
             three=3,
             a=self.num_heads,
         )
-        mixed = F.scaled_dot_product_attention(*qkv, scale=self.scale)
+        mixed = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
         slots = slots + self.out_proj(rearrange(mixed, 'b a k d -> b k (a d)'))
         return slots + self.linear2(F.relu(self.linear1(self.norm2(slots))))

@@ -180,12 +180,10 @@ class SlotVideoModel(BaseModel):
         for sample, maps in zip(
             data_samples, getattr(output, self.predict_from), strict=True
         ):
-            size = (
-                sample.gt_masks.shape[-2:]
-                if 'gt_masks' in sample
-                else inputs.shape[-2:]
-            )
-            sample.pred_masks = hard_masks(maps, output.grid, tuple(size))
+            height, width = (
+                sample.gt_masks if 'gt_masks' in sample else inputs
+            ).shape[-2:]
+            sample.pred_masks = hard_masks(maps, output.grid, (height, width))
             sample.set_metainfo(dict(grid=output.grid))
         for name in kept:
             for sample, maps in zip(
@@ -336,5 +334,6 @@ class SlotVideoModel(BaseModel):
                 )
 
 
-def _build(part: dict | nn.Module) -> nn.Module:
+def _build(part: dict | nn.Module) -> Any:
+    # Any: what a part must offer is its role's, not a class's.
     return part if isinstance(part, nn.Module) else MODELS.build(part)

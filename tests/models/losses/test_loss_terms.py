@@ -92,7 +92,7 @@ def test_a_term_outside_its_window(output, with_weight):
     config = dict(type='CountingLoss', with_weight=with_weight, begin=5)
     terms = LossTerms(dict(late=config), ('output',))
     loss = terms(output, step=4)['loss_late']
-    assert float(loss) == 0
+    assert float(loss.detach()) == 0
     # A term with parameters runs, so that DDP sees a gradient for each.
     assert terms.losses['late'].calls == int(with_weight)
     assert loss.requires_grad == with_weight
@@ -145,6 +145,20 @@ def test_a_loss_that_is_not_finite_is_named(output, value):
 def test_refuses_at_build(config, message):
     with pytest.raises(ValueError, match=message):
         LossTerms(dict(a=config), ('output',))
+
+
+@pytest.mark.parametrize(
+    ('kind', 'parts', 'told'),
+    [
+        ('CountingLoss', ('low',), r"Tensor, .* parts = \('low',\)"),
+        ('TwoPartLoss', None, 'dict, .* parts = None'),
+    ],
+)
+def test_a_term_returns_what_it_declares(output, kind, parts, told):
+    terms = LossTerms(dict(a=dict(type=kind)), ('output',))
+    terms.losses['a'].parts = parts
+    with pytest.raises(TypeError, match=f"'a' returned a {told}"):
+        terms(output, step=0)
 
 
 def test_a_misspelt_argument_is_named():

@@ -38,3 +38,9 @@ def test_tokens_can_be_the_target():
     )
     with pytest.raises(ValueError, match="got 'slots'"):
         FeatureReconstructionLoss('slots')
+
+
+def test_a_record_without_decoder_is_refused():
+    output = tiny.build(tiny.slot_model()).run(tiny.clips(), ('slots',))
+    with pytest.raises(ValueError, match='recon is None; run the decoder'):
+        FeatureReconstructionLoss()(output)
