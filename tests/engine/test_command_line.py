@@ -128,8 +128,8 @@ def test_options_and_work_dir_reach_the_config(tmp_path):
 
 
 def test_wrong_config_writes_nothing(tmp_path):
-    cfg = toy_run.config(work_dir=str(tmp_path / 'work'), modle=1)
-    with pytest.raises(ConfigError, match='modle'):
+    cfg = toy_run.config(work_dir=str(tmp_path / 'work'), mdel=1)
+    with pytest.raises(ConfigError, match='mdel'):
         build_runner(cfg, ('model',))
     assert not (tmp_path / 'work').exists()
 

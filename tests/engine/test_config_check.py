@@ -98,7 +98,7 @@ def test_arguments(option, told):
 def test_arguments_in_lists_and_parents():
     cfg = toy_run.config()
     cfg.train_dataloader.dataset.pipeline.append(
-        dict(type='ClipCrop', siz=(3, 3))
+        dict(type='ClipCrop', sizee=(3, 3))
     )
     cfg.param_scheduler = [
         dict(type='LinearLR', start_facto=0.1, by_epoch=False)
