@@ -131,14 +131,16 @@ def num_neighbours(
     device: torch.device | None = None,
 ) -> Integer[Tensor, 'T h w']:
     """Count the neighbours of each token of a clip of T x h x w tokens."""
+    if border == 'edge':
+        every = len(_SPATIAL_OFFSETS) + int(temporal)
+        return torch.full(shape, 2 * every, device=device, dtype=torch.uint8)
     inside = [
         torch.full((size,), 3, device=device, dtype=torch.uint8)
         for size in shape
     ]
-    if border == 'omit':
-        for axis in inside:
-            axis[0] -= 1
-            axis[-1] -= 1
+    for axis in inside:
+        axis[0] -= 1
+        axis[-1] -= 1
     t, y, x = inside
     in_frame = y[:, None] * x - 1
     return in_frame + (t - 1)[:, None, None] * int(temporal)
@@ -190,8 +192,8 @@ def _sum_over_neighbours(
     total = volume.new_zeros((volume.shape[0], *sizes), dtype=dtype)
     for first, second in _neighbour_views(temporal):
         apart = distance(volume[first], volume[second])
-        total[first] += apart
-        total[second] += apart
+        total[first].add_(apart)  # `+=` would copy the view onto itself
+        total[second].add_(apart)
     if border == 'edge':
         total = total[..., 1:-1, 1:-1, 1:-1].contiguous()
     return total
