@@ -46,14 +46,14 @@ def color_histogram(
             f'image size {height}x{width} is no multiple of '
             f'patch_size={patch_size}'
         )
-    levels = torch.linspace(-1, 1, num_bins).to(images)
-    lattice = torch.cartesian_prod(levels, levels, levels)
-    # |p - c|^2 without |p|^2, which a softmax over colours cancels.
-    distance = lattice.square().sum(dim=1)[:, None, None] - 2 * torch.einsum(
-        'bchw,kc->bkhw', images, lattice
-    )
-    shares = (-distance / softness).softmax(dim=1)
-    return F.avg_pool2d(shares, patch_size) * len(lattice) ** 0.5
+    levels = torch.linspace(-1, 1, num_bins).to(images)[:, None, None]
+    # A softmax over a lattice of squared distances is the product of one
+    # softmax for each channel.
+    distance = (images.unsqueeze(2) - levels).square()
+    red, green, blue = (-distance / softness).softmax(dim=2).unbind(1)
+    pairs = (red.unsqueeze(2) * green.unsqueeze(1)).flatten(1, 2)
+    shares = (pairs.unsqueeze(2) * blue.unsqueeze(1)).flatten(1, 2)
+    return F.avg_pool2d(shares, patch_size) * num_bins**1.5
 
 
 @MODELS.register_module()
