@@ -1,0 +1,121 @@
+"""Cut the student out of a training checkpoint.
+
+OUT.pth holds the student's weights without prefix and plain facts about
+where they come from; it loads with weights_only=True. Teacher, loss terms
+and optimiser stay behind. Where the run averaged its weights (EMAHook), the
+averages are taken. OUT.py beside it is the student's config for test.py,
+infer.py and init_model, if the checkpoint says how it was trained.
+"""
+
+import argparse
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from slotkd import __version__
+from slotkd.apis.student import student_weights
+from slotkd.compat import load_from_local
+from slotkd.engine import OneLineParser, run_command, write_atomically
+
+# What a config says beyond training.
+KEPT = (
+    'custom_imports',
+    'default_scope',
+    'env_cfg',
+    'default_hooks',
+    'log_processor',
+    'visualizer',
+    'model',
+    'test_pipeline',
+    'test_dataloader',
+    'test_evaluator',
+    'test_cfg',
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = OneLineParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('checkpoint', metavar='CKPT')
+    parser.add_argument('out', metavar='OUT.pth')
+    return parser.parse_args()
+
+
+def extract(checkpoint: dict, source: str) -> tuple[dict, Config | None]:
+    """Return what to write, and the student's config where it is known.
+
+    Args:
+        checkpoint: Of a distiller, or of a model trained alone.
+        source: Name of its file.
+
+    Raises:
+        ValueError: If it holds no weights of a model.
+    """
+    state = checkpoint.get('state_dict', checkpoint)
+    if not state or not all(isinstance(v, Tensor) for v in state.values()):
+        held = ', '.join(map(str, list(checkpoint)[:4])) or 'nothing'
+        raise ValueError(
+            f'checkpoint {source} holds no weights of a model, but {held}'
+        )
+    weights = student_weights(checkpoint)
+    found = checkpoint.get('meta', {})
+    meta: dict[str, Any] = {
+        'source': Path(source).name,
+        'averaged': 'ema_state_dict' in checkpoint,
+        'slotkd_version': __version__,
+        'iter': int(found.get('iter', 0)),
+    }
+    config = None
+    if 'cfg' in found:
+        config = student_config(Config.fromstring(found['cfg'], '.py'))
+        meta['cfg'] = config.pretty_text
+    # Copies: a view would bring its whole storage into the file.
+    copies = {name: value.detach().clone() for name, value in weights.items()}
+    return {'meta': meta, 'state_dict': copies}, config
+
+
+def student_config(cfg: Config) -> Config:
+    """Return the config of the student alone, without what trains it."""
+    kept = {name: cfg[name] for name in KEPT if name in cfg}
+    model = dict(cfg.model.get('student', cfg.model))
+    model.pop('losses', None)
+    if 'data_preprocessor' in cfg.model:
+        model['data_preprocessor'] = cfg.model.data_preprocessor
+    return Config(kept | {'model': model})
+
+
+def main() -> None:
+    """Extract."""
+    args = parse_args()
+    out = Path(args.out)
+    if out.suffix != '.pth':
+        raise ValueError(f'OUT must name a .pth file, got {args.out}')
+    if out.resolve() == Path(args.checkpoint).resolve():
+        raise ValueError(f'OUT must not be the checkpoint {args.checkpoint}')
+    checkpoint = load_from_local(args.checkpoint, map_location='cpu')
+    if not isinstance(checkpoint, dict):
+        raise ValueError(
+            f'checkpoint {args.checkpoint} holds no weights of a model, but '
+            f'a {type(checkpoint).__name__}'
+        )
+    content, config = extract(checkpoint, args.checkpoint)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(buffer.getvalue(), out)
+    size = sum(value.numel() for value in content['state_dict'].values())
+    averaged = ', averaged' if content['meta']['averaged'] else ''
+    print(f'wrote {out}: {size:,} numbers{averaged}')
+    if config is not None:
+        write_atomically(config.pretty_text.encode(), out.with_suffix('.py'))
+        print(f'wrote {out.with_suffix(".py")}')
+
+
+if __name__ == '__main__':
+    run_command(main)
