@@ -15,7 +15,7 @@ from mmengine.infer import BaseInferencer
 from mmengine.utils import ProgressBar
 
 from slotkd.apis.frame_sources import FrameSource, open_source
-from slotkd.apis.result_folder import ResultFolder, check_out_dir
+from slotkd.apis.result_folder import ResultFolder, result_folders
 from slotkd.apis.segments import UNSEEN, Segment, Tally
 from slotkd.apis.student import init_student
 from slotkd.datasets import FrameGeometry, build_transforms
@@ -125,10 +125,14 @@ class SlotInferencer(BaseInferencer):
             )
         if isinstance(inputs, str | Path | np.ndarray):
             sources = [open_source(inputs)]
-            folders = _folders(sources, out_dir, several=False)
+            folders = result_folders(
+                [source.name for source in sources], out_dir, several=False
+            )
         else:
             sources = [open_source(one) for one in inputs]
-            folders = _folders(sources, out_dir, several=True)
+            folders = result_folders(
+                [source.name for source in sources], out_dir, several=True
+            )
         predictions, visualization = [], []
         for source, folder in zip(sources, folders, strict=True):
             sample, drawn = self.forward(
@@ -294,25 +298,3 @@ class SlotInferencer(BaseInferencer):
             checkpoint=self.checkpoint,
             device=str(next(self.model.parameters()).device),
         )
-
-
-def _folders(
-    sources: list[FrameSource], out_dir: str | Path | None, several: bool
-) -> list[Path | None]:
-    """Name and check the output folder of each source."""
-    if out_dir is None:
-        return [None for _ in sources]
-    folder = Path(out_dir).expanduser()
-    if not several:
-        check_out_dir(folder)
-        return [folder]
-    names = [source.name for source in sources]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise ValueError(
-            f'two inputs are named {min(twice)!r}, so both would be written '
-            f'to {folder / min(twice)}'
-        )
-    for name in names:
-        check_out_dir(folder / name)
-    return [folder / name for name in names]

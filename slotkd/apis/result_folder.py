@@ -57,6 +57,34 @@ def check_out_dir(folder: str | Path) -> None:
         )
 
 
+def result_folders(
+    names: Sequence[str], out_dir: str | Path | None, several: bool
+) -> list[Path | None]:
+    """Name and check the folder of each video's results.
+
+    Args:
+        names: Names of the videos.
+        out_dir: Where the user wants the results, if at all.
+        several: Whether each video gets a folder of its own in there.
+
+    Raises:
+        ValueError: If a folder holds other files or two are one.
+    """
+    if out_dir is None:
+        return [None for _ in names]
+    folder = Path(out_dir).expanduser()
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(
+            f'two inputs are named {min(twice)!r}, so both would be written '
+            f'to {folder / min(twice)}'
+        )
+    folders = [folder / name if several else folder for name in names]
+    for one in folders:
+        check_out_dir(one)
+    return list(folders)
+
+
 def pick_codec() -> str:
     """Return the first of :data:`CODECS` that PyAV was built with.
 
