@@ -198,7 +198,8 @@ class SlotVisualizationHook(Hook):
         masks = {}
         if 'gt_masks' in sample:
             masks['truth'] = sample.gt_masks
-        masks['model' if teacher is None else 'student'] = sample.pred_masks
+        own = 'student' if hasattr(model, 'student') else 'model'
+        masks[own] = sample.pred_masks
         if teacher is not None:
             masks['teacher'] = teacher_masks(model, teacher, clip, sample)
         ids = sample.get('frame_ids', range(len(clip)))
