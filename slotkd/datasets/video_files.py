@@ -107,7 +107,8 @@ def video_rate(path: Path) -> Fraction | None:
         ValueError: If the file is missing, broken or no video.
     """
     with _opened(path) as (_, stream):
-        return stream.average_rate or None
+        rate = stream.average_rate
+        return Fraction(rate.numerator, rate.denominator) if rate else None
 
 
 def _upright(frame: av.VideoFrame) -> UInt8[np.ndarray, 'H W 3']:
