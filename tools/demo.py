@@ -27,10 +27,10 @@ from slotkd.evaluation import adjusted_rand_index, mean_best_overlap
 
 QUICKSTART = Path(__file__).resolve().parents[1] / 'configs' / 'quickstart'
 CONFIGS = {
-    'teacher': 'slotcontrast_color-wide_1xb16-800_moving-shapes-32.py',
-    'student': 'slotmatch_color-narrow_from-color-wide_1xb16-800_'
+    'teacher': 'slotcontrast_color-wide_1xb16-1k_moving-shapes-32.py',
+    'student': 'slotmatch_color-narrow_from-color-wide_1xb16-500_'
     'moving-shapes-32.py',
-    'control': 'slotcontrast_color-narrow_1xb16-800_moving-shapes-32.py',
+    'control': 'slotcontrast_color-narrow_1xb16-500_moving-shapes-32.py',
 }
 REQUIRED = ('model', 'train_dataloader', 'train_cfg', 'test_dataloader')
 SHOWN_CLIPS = 4

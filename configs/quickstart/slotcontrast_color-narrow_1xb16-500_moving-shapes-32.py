@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/slot_color_narrow.py',
     '../_base_/datasets/moving_shapes_32.py',
-    '../_base_/schedules/quickstart.py',
+    '../_base_/schedules/quick_500.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(

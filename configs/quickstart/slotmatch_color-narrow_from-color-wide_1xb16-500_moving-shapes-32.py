@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/models/slot_color_wide.py',
     '../_base_/models/slot_color_narrow.py',
     '../_base_/datasets/moving_shapes_32.py',
-    '../_base_/schedules/quickstart.py',
+    '../_base_/schedules/quick_500.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
@@ -15,7 +15,7 @@ model = dict(
     student=_base_.slot_color_narrow,
     teacher=_base_.slot_color_wide,
     teacher_checkpoint='work_dirs/'
-    'slotcontrast_color-wide_1xb16-800_moving-shapes-32/iter_800.pth',
+    'slotcontrast_color-wide_1xb16-1k_moving-shapes-32/iter_1000.pth',
     distill_losses=dict(
         slot_match=dict(
             type='SlotMatchLoss',
