@@ -102,8 +102,8 @@ class SlotInferencer(BaseInferencer):
             out_dir: Folder for ``masks/<frame>.png``, ``overlay.mp4`` and
                 ``summary.json``; for a list of inputs, a folder for each by
                 its name below this one. It must be new, empty, or hold an
-                earlier result, which is replaced. Nothing is left there if
-                the run fails.
+                earlier result, which is replaced. Nothing of a video is left
+                if its run fails.
             return_masks: Return the masks, one byte for each pixel; without
                 them a video may be longer than memory.
             return_vis: Return the frames with slots drawn over them.
