@@ -1,6 +1,6 @@
-# SSync on YTVIS-2021 as published (Moon and Heo, arXiv:2606.15527): SlotContrast
-# plus selective pseudo-labels from 30 % of the iterations on, mixed
-# precision, two processes with 64 clips each.
+# SSync on YTVIS-2021 as published (Moon and Heo, arXiv:2606.15527):
+# SlotContrast plus selective pseudo-labels from 30 % of the iterations on,
+# mixed precision, two processes with 64 clips each.
 _base_ = [
     '../_base_/models/slot_dinov2_b14_ytvis.py',
     '../_base_/datasets/ytvis2021.py',
