@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from slotkd.ops.choices import check_choice
 from slotkd.ops.precision import at_least_fp32
 
 
@@ -27,10 +28,14 @@ def competitive_weights(
     Returns:
         Weights, at least in fp32.
 
+    Raises:
+        ValueError: If ``eps_mode`` is neither.
+
     Source:
         Locatello et al., Object-Centric Learning with Slot Attention,
         NeurIPS 2020, arXiv:2006.15055, Algorithm 1.
     """
+    check_choice('eps_mode', eps_mode, ('before', 'sum'))
     attn = at_least_fp32(attn_logits).softmax(dim=-2)
     if eps_mode == 'before':
         attn = attn + eps
