@@ -1,0 +1,170 @@
+"""Records check their shapes together; samples hold truth and prediction."""
+
+import dataclasses
+
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+from torch import Tensor
+
+from slotkd.structures import (
+    CorrectorOutput,
+    DecoderOutput,
+    SlotOutput,
+    SlotState,
+    VideoDataSample,
+)
+
+B, T, K, N, C, D, E, R = 2, 3, 4, 6, 5, 8, 7, 9
+
+
+def fields(**changes) -> dict:
+    """Return the fields of a record with every tensor present."""
+    complete = dict(
+        slots=torch.randn(B, T, K, D),
+        slots_init=torch.randn(B, K, D),
+        attn_logits=torch.randn(B, T, K, N),
+        feats=torch.randn(B, T, N, C),
+        tokens=torch.randn(B, T, N, E),
+        grid=(2, 3),
+        mask_logits=torch.randn(B, T, K, N),
+        recon=torch.randn(B, T, N, R),
+        token_attn=torch.randn(B, T, K, N),
+    )
+    return complete | changes
+
+
+def test_maps_are_softmaxes_over_slots():
+    output = SlotOutput(**fields())
+    ones = torch.ones(B, T, N)
+    for maps, logits in (
+        (output.attn, output.attn_logits),
+        (output.masks, output.mask_logits),
+    ):
+        torch.testing.assert_close(maps.sum(dim=2), ones)
+        exp = logits.exp()
+        torch.testing.assert_close(maps, exp / exp.sum(2, keepdim=True))
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'expected'),
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_maps_have_full_precision(dtype, expected):
+    logits = torch.randn(B, T, K, N).to(dtype)
+    output = SlotOutput(**fields(attn_logits=logits, mask_logits=logits))
+    assert output.attn.dtype == output.masks.dtype == expected
+
+
+def test_decoded_fields_are_optional():
+    given = fields()
+    for name in ('mask_logits', 'recon', 'token_attn'):
+        del given[name]
+    output = SlotOutput(**given)
+    assert output.masks is None and output.recon is None
+    assert output.token_attn is None
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(mask_logits=torch.randn(B, T, 5, N)),
+        dict(attn_logits=torch.randn(B, T, 5, N)),
+        dict(attn_logits=torch.randn(B, T, 1, N)),
+        dict(mask_logits=torch.randn(B, T, K, N + 1)),
+        dict(slots_init=torch.randn(B, K, D + 1)),
+        dict(slots_init=torch.randn(1, K, D)),
+        dict(feats=torch.randn(B, T + 1, N, C)),
+        dict(tokens=torch.randn(B * T, N, E)),
+        dict(recon=torch.randn(B, T, N + 1, R)),
+        dict(token_attn=torch.randn(B, T, N, K)),
+        dict(slots=torch.zeros(B, T, K, D, dtype=torch.long)),
+        dict(grid=[2, 3]),
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_fields_that_do_not_fit_together_are_refused(changes):
+    with pytest.raises(TypeCheckError):
+        SlotOutput(**fields(**changes))
+
+
+@pytest.mark.parametrize(
+    ('record', 'good', 'bad'),
+    [
+        (
+            CorrectorOutput,
+            dict(
+                slots=torch.zeros(B, K, D),
+                attn_logits=torch.zeros(B, K, N),
+                token_attn=torch.zeros(B, K, N),
+                geometry=torch.zeros(B, K, 4),
+            ),
+            dict(geometry=torch.zeros(B, K, 2)),
+        ),
+        (
+            DecoderOutput,
+            dict(recon=torch.zeros(B, N, R), mask_logits=torch.zeros(B, K, N)),
+            dict(mask_logits=torch.zeros(B, N, K)),
+        ),
+        (
+            SlotState,
+            dict(slots=torch.zeros(B, K, D)),
+            dict(geometry=torch.zeros(B, K + 1, 4)),
+        ),
+    ],
+)
+def test_records_of_the_parts(record, good, bad):
+    record(**good)
+    with pytest.raises(TypeCheckError):
+        record(**good | bad)
+
+
+def test_a_misspelt_field_and_a_change_are_refused():
+    with pytest.raises(TypeError, match='mask'):
+        SlotOutput(**fields(), mask=None)
+    output = SlotOutput(**fields())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        output.slots = torch.zeros(B, T, K, D)
+
+
+@pytest.mark.parametrize('name', ['gt_masks', 'pred_masks'])
+def test_samples_set_read_and_delete_masks(name):
+    sample = VideoDataSample(metainfo=dict(video_id='a', frame_ids=[0, 1]))
+    assert name not in sample
+    with pytest.raises(AttributeError, match=name):
+        getattr(sample, name)
+    masks = torch.randint(0, 4, (2, 3, 5))
+    setattr(sample, name, masks)
+    assert name in sample and sample.keys() == [name]
+    assert getattr(sample, name) is masks
+    assert sample.video_id == 'a' and sample.frame_ids == [0, 1]
+    with pytest.raises(TypeCheckError, match='Tensor'):
+        setattr(sample, name, masks.numpy())
+    delattr(sample, name)
+    assert name not in sample
+
+
+def test_samples_refuse_masks_of_another_kind():
+    sample = VideoDataSample()
+    sample.gt_masks = torch.zeros(2, 3, 5)
+    with pytest.raises(TypeCheckError):
+        _ = sample.gt_masks
+    sample.pred_masks = torch.zeros(3, 5, dtype=torch.long)
+    with pytest.raises(TypeCheckError):
+        _ = sample.pred_masks
+
+
+def test_samples_move_with_their_masks():
+    sample = VideoDataSample(metainfo=dict(video_id='a'))
+    sample.gt_masks = torch.ones(2, 3, 5, dtype=torch.long)
+    sample.pred_masks = torch.ones(2, 3, 5, dtype=torch.long)
+    moved = sample.to('meta')
+    for name in ('gt_masks', 'pred_masks'):
+        masks: Tensor = getattr(moved, name)
+        assert masks.device.type == 'meta'
+        assert getattr(sample, name).device.type == 'cpu'
+    assert moved.video_id == 'a'
