@@ -16,6 +16,8 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     strict_load=dict(type='StrictLoadHook'),
+    # Four clips of each validation, in TensorBoard and as PNG.
+    visualization=dict(type='SlotVisualizationHook', max_videos=4),
 )
 
 log_level = 'INFO'
