@@ -47,8 +47,8 @@ setup(
         'einops>=0.7',
         'scipy',
         'numpy',
-        'pillow',
-        'av',
+        'pillow>=10.1',
+        'av>=14.2',
         'tensorboard',
         'jaxtyping>=0.2.38',
         # setuptools 82 removed pkg_resources, which mmengine 0.10.7 uses.

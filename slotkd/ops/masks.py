@@ -47,7 +47,8 @@ def hard_masks(
     labels = [
         F.interpolate(frame.unflatten(1, grid)[None], size, mode='bilinear')
         .squeeze(0)
-        .argmax(dim=0)
+        .max(dim=0)
+        .indices
         for frame in maps
     ]
     return torch.stack(labels)

@@ -1,6 +1,10 @@
 # Three or four moving shapes drawn on the fly, 32x32; needs no files.
 # Training clips have 4 frames, held-out ones 6.
-test_pipeline = [dict(type='PackVideoInputs')]
+train_pipeline = [dict(type='PackVideoInputs')]
+test_pipeline = [
+    dict(type='ResizeVideo', size=32),
+    dict(type='PackVideoInputs'),
+]
 train_dataloader = dict(
     batch_size=16,
     num_workers=0,
@@ -12,7 +16,7 @@ train_dataloader = dict(
         num_frames=4,
         size=32,
         min_shapes=3,
-        pipeline=test_pipeline,
+        pipeline=train_pipeline,
     ),
 )
 val_dataloader = dict(
