@@ -56,7 +56,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--max-tokens-blocked',
         type=int,
-        default=22000,
+        default=12000,
         help='longest clip for SRL blocked, whose time is quadratic',
     )
     parser.add_argument(
@@ -77,9 +77,8 @@ def ssync_step(
     )
 
     def run() -> None:
-        attn.grad = masks.grad = None
         result = ssync_loss(attn, masks, (side, side), iou_thr=0.7)
-        (result.boundary + result.interior).backward()
+        torch.autograd.grad(result.boundary + result.interior, (attn, masks))
 
     return run
 
@@ -100,11 +99,10 @@ def srl_step(
     feats = torch.randn(*shape, FEAT_DIM, device=device)
 
     def run() -> None:
-        recon.grad = tokens.grad = None
         loss = deblur_loss(recon, target, attn, form=form) + denoise_loss(
             tokens, feats, masks, num_near=NUM_NEAR, form=form
         )
-        loss.backward()
+        torch.autograd.grad(loss, (recon, tokens))
 
     return run
 
