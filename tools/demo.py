@@ -45,6 +45,7 @@ class FinishedRun:
     scores: dict[str, float]
     train_s: float
     work_dir: Path
+    checkpoint: Path
 
 
 def parse_args() -> argparse.Namespace:
@@ -95,6 +96,7 @@ def train(cfg: Config, work_dir: Path) -> FinishedRun:
         scores={key: float(value) for key, value in scores.items()},
         train_s=train_s,
         work_dir=work_dir,
+        checkpoint=work_dir / f'iter_{cfg.train_cfg.max_iters}.pth',
     )
 
 
@@ -106,9 +108,7 @@ def train_all(
     for name in CONFIGS:
         cfg = run_config(name, seed, iters)
         if name == 'student':
-            cfg.model.teacher_checkpoint = str(
-                work_dir / 'teacher' / f'iter_{cfg.train_cfg.max_iters}.pth'
-            )
+            cfg.model.teacher_checkpoint = str(runs['teacher'].checkpoint)
         runs[name] = train(cfg, work_dir / name)
     return runs
 
@@ -149,7 +149,7 @@ def results_of(
     """Return the object of results.json."""
     speed = frames_per_second(runs)
     return {
-        'dataset': 'MovingShapes 32x32, 3 to 4 shapes, 6 frames, held out',
+        'dataset': 'MovingShapes 32x32, 2 to 4 shapes, 6 frames, held out',
         'seed': seed,
         'wall_s': wall_s,
         'runs': {
