@@ -15,7 +15,7 @@ model = dict(
     student=_base_.slot_color_narrow,
     teacher=_base_.slot_color_wide,
     teacher_checkpoint='work_dirs/'
-    'slotcontrast_color-wide_1xb16-1k_moving-shapes-32/iter_1000.pth',
+    'slotcontrast_color-wide_1xb16-800_moving-shapes-32/iter_800.pth',
     distill_losses=dict(
         slot_match=dict(
             type='SlotMatchLoss',

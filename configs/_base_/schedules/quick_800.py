@@ -1,4 +1,4 @@
-# 1000 iterations of the quick start: warm-up of 50, then a cosine.
+# 800 iterations of the quick start: warm-up of 50, then a cosine.
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='SlotKDOptimWrapperConstructor',
@@ -11,11 +11,11 @@ param_scheduler = [
         type='CosineAnnealingLR',
         eta_min_ratio=0.05,
         begin=50,
-        end=1000,
+        end=800,
         by_epoch=False,
     ),
 ]
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=1_000, val_interval=100)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=800, val_interval=100)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

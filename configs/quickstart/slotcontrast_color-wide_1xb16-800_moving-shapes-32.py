@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/slot_color_wide.py',
     '../_base_/datasets/moving_shapes_32.py',
-    '../_base_/schedules/quick_1k.py',
+    '../_base_/schedules/quick_800.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
