@@ -1,5 +1,5 @@
 # A slot model on MobileNetV2 features at stride 16 (96 channels, frozen),
-# the student: 64 wide slots, decoder 128x128. For 224x224 frames.
+# the student: 64 wide slots, decoder 64x64. For 224x224 frames.
 slot_mobilenetv2_narrow = dict(
     type='SlotVideoModel',
     backbone=dict(
@@ -24,7 +24,7 @@ slot_mobilenetv2_narrow = dict(
         slot_dim=64,
         feat_dim=96,
         grid=(14, 14),
-        hidden_dims=(128, 128),
+        hidden_dims=(64, 64),
     ),
     losses=dict(
         recon=dict(type='FeatureReconstructionLoss', loss_weight=1.0),

@@ -1,5 +1,5 @@
 # A slot model on MobileNetV2 features at stride 16 (96 channels, frozen),
-# the teacher: 128 wide slots, decoder 512x512x512. For 224x224 frames.
+# the teacher: 128 wide slots, decoder 256x256. For 224x224 frames.
 slot_mobilenetv2_wide = dict(
     type='SlotVideoModel',
     backbone=dict(
@@ -24,7 +24,7 @@ slot_mobilenetv2_wide = dict(
         slot_dim=128,
         feat_dim=96,
         grid=(14, 14),
-        hidden_dims=(512, 512, 512),
+        hidden_dims=(256, 256),
     ),
     losses=dict(
         recon=dict(type='FeatureReconstructionLoss', loss_weight=1.0),
