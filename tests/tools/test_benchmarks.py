@@ -1,0 +1,90 @@
+"""The benchmarks run, agree before they time, and write what they say."""
+
+import importlib.util
+import json
+import sys
+
+import pytest
+import torch
+
+from tests import tiny
+
+TIMES = {'wall_median_s', 'wall_min_s', 'cpu_median_s', 'cpu_min_s'}
+
+
+@pytest.fixture
+def benchmark(repo, tmp_path, monkeypatch):
+    """Return a function that loads a benchmark, and one that runs it."""
+    folder = repo / 'tools' / 'benchmarks'
+    monkeypatch.syspath_prepend(folder)
+
+    def load(name):
+        path = folder / f'{name}.py'
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    def run(module, *arguments):
+        out = tmp_path / 'new' / 'result.json'
+        threads = str(torch.get_num_threads())
+        argv = [module.__file__, '--threads', threads, '--out', str(out)]
+        monkeypatch.setattr(sys, 'argv', [*argv, *arguments])
+        module.main()
+        return json.loads(out.read_text())
+
+    yield load, run
+    sys.modules.pop('timing', None)
+
+
+SMALL_DECODER = '--frames 1 --tokens 6 --slots 3 --hidden 8 9 --repeats 2'
+
+
+def test_decoder(benchmark):
+    load, run = benchmark
+    result = run(load('benchmark_decoder'), *SMALL_DECODER.split())
+    assert result['tokens'] == 6 and result['hidden'] == [8, 9]
+    assert 0 < result['difference'] < 1e-5
+    for key in TIMES:
+        plain, ours = (result['times'][n][key] for n in ('plain', 'slotkd'))
+        assert result['ratios'][key] == pytest.approx(plain / ours)
+    # Slots and tokens of two hidden layers, in fp32, at the least.
+    least = 6 * 3 * (8 + 9) * 4 / 2**20
+    assert result['kept_mib']['plain'] > result['kept_mib']['slotkd'] > least
+
+
+def test_decoders_that_differ_are_not_timed(benchmark, monkeypatch):
+    load, run = benchmark
+    module = load('benchmark_decoder')
+    monkeypatch.setattr(
+        module, 'decode', lambda m, s: module.decode_plain(m, 1.01 * s)
+    )
+    with pytest.raises(SystemExit, match='the decoders differ by'):
+        run(module, *SMALL_DECODER.split())
+
+
+def test_distill(benchmark, monkeypatch):
+    load, run = benchmark
+    module = load('benchmark_distill')
+    monkeypatch.setattr(module, 'PATCH', 4)
+    monkeypatch.setattr(
+        module,
+        'build',
+        lambda name, size: tiny.build(tiny.slot_model(grid=(3, 3))),
+    )
+    result = run(module, *'--frames 2 --size 14 --repeats 2'.split())
+    times = result['times']
+    assert len(times) == 5
+    for key in TIMES:
+        both = times['student step + teacher'][key]
+        assert result['overhead'][key] == pytest.approx(
+            times['distillation step'][key] / both - 1
+        )
+
+
+def test_distill_builds_the_shipped_models(benchmark):
+    module = benchmark[0]('benchmark_distill')
+    with torch.device('meta'):
+        model = module.build('slot_dinov2_s14_ytvis', 56)
+    assert model.decoder.grid == (4, 4)
+    assert model.backbone.frozen and model.backbone.allow_random
