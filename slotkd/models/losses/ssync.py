@@ -192,18 +192,23 @@ class SSyncLoss(nn.Module):
     Args:
         iou_thr: Overlap above which two slots are merged; 0.7 MOVi-C, 0.65
             MOVi-E, 0.6 YTVIS, 0.9 COCO.
+        terms: Which of the boundary term ``'bd'`` and the interior term
+            ``'nbd'`` are trained with.
+
+    Raises:
+        ValueError: If ``terms`` holds neither, or an option is unknown.
 
     Source:
         Moon and Heo, SSync, arXiv:2606.15527; wjun0830/SSync@4cee41a.
     """
 
     fields = ('attn_logits', 'mask_logits', 'grid')
-    parts = ('bd', 'nbd')
 
     def __init__(  # noqa: PLR0913  the options of ssync_loss
         self,
         *,
         iou_thr: float,
+        terms: tuple[str, ...] | list[str] = ('bd', 'nbd'),
         act_source: str = 'enc_logit',
         act_threshold: float | str = 'mean',
         merge: str = 'transitive',
@@ -223,6 +228,11 @@ class SSyncLoss(nn.Module):
         reduction: str = 'mean_all',
     ) -> None:
         super().__init__()
+        if not terms or not set(terms) <= {'bd', 'nbd'}:
+            raise ValueError(
+                f"terms must hold 'bd', 'nbd' or both, got {tuple(terms)}"
+            )
+        self.parts = tuple(terms)
         self.loss = functools.partial(
             ssync_loss,
             iou_thr=iou_thr,
@@ -251,7 +261,8 @@ class SSyncLoss(nn.Module):
         if output.mask_logits is None:
             raise ValueError('SSyncLoss: mask_logits is None; run the decoder')
         result = self.loss(output.attn_logits, output.mask_logits, output.grid)
-        return dict(bd=result.boundary, nbd=result.interior, **result.stats)
+        losses = dict(bd=result.boundary, nbd=result.interior)
+        return {part: losses[part] for part in self.parts} | result.stats
 
 
 @dataclass(frozen=True)

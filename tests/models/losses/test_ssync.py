@@ -353,7 +353,9 @@ def test_module_takes_every_option_of_the_function():
     function = inspect.signature(ssync_loss).parameters
     module = inspect.signature(SSyncLoss.__init__).parameters
     options = {k: p.default for k, p in list(function.items())[3:]}
-    assert options == {k: p.default for k, p in list(module.items())[1:]}
+    own = {k: p.default for k, p in list(module.items())[1:]}
+    assert own.pop('terms') == ('bd', 'nbd')
+    assert options == own
     other = dict(
         iou_thr=0.4,
         act_source='dec_logit',
@@ -472,3 +474,16 @@ def test_works_under_ddp_with_empty_sets(tmp_path):
     finally:
         torch.distributed.destroy_process_group()
     assert (model.module.masks.grad == 0).all()
+
+
+def test_terms_can_be_trained_alone():
+    output = record(*random_logits())
+    whole = SSyncLoss(iou_thr=0.7)(output)
+    for part in ('bd', 'nbd'):
+        loss = SSyncLoss(iou_thr=0.7, terms=(part,))
+        result = loss(output)
+        assert loss.parts == (part,)
+        assert {'bd', 'nbd'} & set(result) == {part}
+        torch.testing.assert_close(result[part], whole[part])
+    with pytest.raises(ValueError, match=r"'nbd' or both, got \(\)"):
+        SSyncLoss(iou_thr=0.7, terms=())
