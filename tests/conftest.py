@@ -41,3 +41,11 @@ def shared() -> Path:
             f'private sample data not found at {path}; set SLOTKD_SHARED'
         )
     return path
+
+
+@pytest.fixture
+def plain_config_text(monkeypatch):
+    """Leave out the layout of dumped configs, most of a toy run's time."""
+    monkeypatch.setattr(
+        'mmengine.config.config.FormatCode', lambda text, **_: (text, True)
+    )

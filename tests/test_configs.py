@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from slotkd.engine import check_config
 from tests import toy_configs
+
+pytestmark = pytest.mark.usefixtures('plain_config_text')
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 LEAVES = sorted(
@@ -70,16 +73,25 @@ def test_leaf_builds_at_full_size(path):
         assert toy_configs.parameters(cfg.model.teacher) > 0
 
 
+class Start(Hook):
+    """Keeps the weights that training starts from."""
+
+    def before_train(self, runner):
+        state = runner.model.state_dict()
+        self.state = {key: value.clone() for key, value in state.items()}
+
+
 @each_leaf
 def test_leaf_trains_and_validates_at_toy_size(path, tmp_path):
     cfg = toy_configs.shrink(Config.fromfile(path), tmp_path)
     runner = Runner.from_cfg(cfg)
-    before = {k: v.clone() for k, v in runner.model.state_dict().items()}
+    start = Start()
+    runner.register_hook(start)
     runner.train()
     after = runner.model.state_dict()
     assert runner.iter == 2
     assert all(torch.isfinite(v).all() for v in after.values())
-    moved = [k for k, v in after.items() if not torch.equal(v, before[k])]
+    moved = [k for k, v in after.items() if not torch.equal(v, start.state[k])]
     assert any('corrector' in key for key in moved)
     assert not any('backbone' in key for key in moved)
 

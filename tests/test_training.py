@@ -14,6 +14,8 @@ from mmengine.registry import MODELS
 from slotkd.compat import load_from_local
 from tests import toy_run
 
+pytestmark = pytest.mark.usefixtures('plain_config_text')
+
 
 @pytest.fixture
 def teacher_file(tmp_path):

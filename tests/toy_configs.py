@@ -53,6 +53,7 @@ def shrink(cfg: Config, folder: Path) -> Config:
         if split != 'train':
             name = f'{split}_evaluator'
             toy[name] = _shrink(cfg[name], side)
+    toy.default_hooks.visualization.update(max_videos=1, long_side=32)
     toy.train_cfg.max_iters = 2
     toy.work_dir = str(folder / 'work')
     toy.experiment_name = f'toy-{zlib.crc32(str(folder).encode())}'
@@ -62,9 +63,24 @@ def shrink(cfg: Config, folder: Path) -> Config:
 
 
 def parameters(model: dict) -> int:
-    """Count the parameters of a model without allocating them."""
+    """Count the parameters of a model without allocating them.
+
+    Its loss terms are left out: some try their options on numbers.
+    """
     with torch.device('meta'):
-        return sum(p.numel() for p in MODELS.build(model).parameters())
+        built = MODELS.build(_without_terms(model))
+    return sum(p.numel() for p in built.parameters())
+
+
+def _without_terms(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    return type(node)(
+        {
+            key: {} if key.endswith('losses') else _without_terms(value)
+            for key, value in node.items()
+        }
+    )
 
 
 def walk(node: Any):
