@@ -50,9 +50,9 @@ def draw_ssync(
     columns = {
         'encoder': labels[0],
         'decoder': labels[1],
-        'boundary: encoder teaches': boundary,
-        'interior: decoder teaches': interior,
-        'encoder, merged': merged[0],
+        'boundary set': boundary,
+        'interior set': interior,
+        'merged': merged[0],
     }
     return draw_clip(
         frames, columns, names=names, title=title, long_side=long_side
@@ -122,13 +122,14 @@ class SSyncVisualizationHook(SlotVisualizationHook):
         if is_model_wrapper(model):
             model = model.module
         ids = sample.get('frame_ids', range(len(clip)))
-        merged = result.stats['merged_share'].item()
+        title = f'{name}, iteration {runner.iter}' if runner.iter else name
+        share = result.stats['merged_share'].item()
         return draw_ssync(
             pixels(clip[picked], model),
             (shown(logits[0].argmax(2)), shown(logits[1].argmax(2))),
             (shown(result.labels_attn), shown(result.labels_masks)),
             (shown(result.boundary_mask), shown(result.interior_mask)),
             names=[str(ids[index]) for index in picked],
-            title=f'{name}, iteration {runner.iter}, {merged:.0%} merged',
+            title=f'{title}, {share:.0%} of the slots merged',
             long_side=self.long_side,
         )

@@ -349,7 +349,7 @@ def plot(
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_ylabel(label)
         axes.grid(alpha=0.3, which='both')
-        axes.legend()
+        axes.legend(loc='center right')
     figure.savefig(path, dpi=110)
 
 
