@@ -198,6 +198,23 @@ def test_no_tensor_outgrows_the_maps():
     assert largest[1] == 2 * largest[0]
 
 
+def test_a_slot_not_in_use_is_as_if_it_were_not_there():
+    attn, masks = random_logits((2, 3, 4, 24), torch.float64)
+    options = dict(iou_thr=0.4, reduction='sum_slots')
+    plain = ssync_loss(attn, masks, GRID, **options)
+    absent = torch.full((2, 3, 1, 24), -torch.inf, dtype=torch.float64)
+    more = ssync_loss(
+        *(torch.cat((x, absent), 2) for x in (attn, masks)), GRID, **options
+    )
+    for part in ('boundary', 'interior'):
+        torch.testing.assert_close(getattr(more, part), getattr(plain, part))
+    assert torch.equal(more.slot_map[:, :4], plain.slot_map)
+    assert (more.slot_map[:, 4] == 4).all()
+    (more.boundary + more.interior).backward()
+    assert attn.grad.isfinite().all()
+    assert masks.grad.isfinite().all()
+
+
 def test_one_frame_of_one_slot():
     logits = torch.randn(2, 2, 1, 1, 6)
     result = ssync_loss(*logits, (2, 3), iou_thr=0.9)
