@@ -17,7 +17,6 @@ from slotkd.engine.command_line import (
 from slotkd.engine.config_check import (
     ConfigError,
     check_config,
-    check_options,
 )
 from slotkd.engine.drawing import (
     contact_sheet,
@@ -31,6 +30,7 @@ from slotkd.engine.optim_constructor import (
     SlotKDOptimWrapperConstructor,
     merge_groups,
 )
+from slotkd.engine.option_check import check_options
 from slotkd.engine.report import describe_machine, write_report
 from slotkd.engine.report_clips import ReportClip
 from slotkd.engine.schedulers import WarmupDecayLR, warmup_decay_factor

@@ -16,8 +16,8 @@ from mmengine.runner import Runner
 from slotkd.engine.config_check import (
     ConfigError,
     check_config,
-    check_options,
 )
+from slotkd.engine.option_check import check_options
 
 FAILED, WRONG_INPUT = 1, 2
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')

@@ -1,6 +1,7 @@
 """Find misspelt keys and types of a config before a run touches the disk."""
 
 import inspect
+import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -69,6 +70,10 @@ LOOP_TYPES = {
     'log_processor': 'LogProcessor',
     'optim_wrapper': 'OptimWrapper',
 }
+# Parts that are built from their config alone.
+BUILT_AS_THEY_ARE = re.compile(
+    r'model\b|\w+_dataloader\.dataset\b|\w+_evaluator\b|\w+_hooks\b'
+)
 # Dictionaries whose 'type' is no registered name.
 OPAQUE = frozenset({'clip_grad'})
 
@@ -112,25 +117,6 @@ def find_problems(cfg: Config, required: Collection[str]) -> Iterator[str]:
         yield from _walk(cfg[name], name, scope)
 
 
-def check_options(cfg: Config, options: dict[str, Any]) -> None:
-    """Stop where a command-line option names a new top-level key.
-
-    Args:
-        cfg: Config before the options are merged.
-        options: Dotted key to value.
-
-    Raises:
-        ConfigError: If nothing would read the option.
-    """
-    for option in options:
-        name = option.partition('.')[0]
-        if name not in TOP_LEVEL and name not in cfg:
-            raise ConfigError(
-                f'--cfg-options {option}: {cfg.filename} has no {name!r}'
-                + hint(name, TOP_LEVEL | set(cfg))
-            )
-
-
 def _check_top_level(cfg: Config) -> Iterator[str]:
     for name in cfg:
         if name in TOP_LEVEL or name.endswith(FREE_ENDINGS):
@@ -156,6 +142,7 @@ def _walk(node: Any, path: str, scope: str) -> Iterator[str]:
             yield f'{path}.type: {unregistered(kind, scope)}'
             return
         yield from _check_arguments(node, path, classes)
+        yield from _check_required(node, path, classes)
         if not any(is_own(c) for c in classes):
             return
     elif path.endswith('_dataloader'):
@@ -189,6 +176,23 @@ def _check_arguments(
             + hint(unknown[0], known)
         )
     yield complaints[0]
+
+
+def _check_required(
+    node: dict, path: str, classes: list[Callable]
+) -> Iterator[str]:
+    """Yield what slotkd's own parts need and do not get.
+
+    Runner hands arguments of its own to other parts.
+    """
+    if not BUILT_AS_THEY_ARE.match(path):
+        return
+    for cls in classes:
+        if not cls.__module__.startswith('slotkd.'):
+            return
+        for name, parameter in inspect.signature(cls).parameters.items():
+            if parameter.default is parameter.empty and name not in node:
+                yield f'{path}: {cls.__name__} needs {name!r}'
 
 
 def _extra_keys(cls: Callable, path: str) -> frozenset[str]:

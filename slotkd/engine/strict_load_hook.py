@@ -5,12 +5,14 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import find_latest_checkpoint
+from mmengine.runner import BaseLoop, find_latest_checkpoint
 from torch import Tensor, nn
 
 from slotkd.registry import HOOKS
 
 SHOWN = 4
+# What only training reads.
+TRAINING_ONLY = ('losses.', 'distill_losses.')
 
 
 def misfits(
@@ -52,15 +54,44 @@ def spare_weights(model: nn.Module) -> set[str]:
     }
 
 
+def without_distiller(
+    state: dict[str, Tensor], own: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Name a student's tensors as a model does, inside a distiller or not.
+
+    Args:
+        state: Tensors of a file.
+        own: Tensors of the model that shall take them.
+    """
+    inside = any(key.startswith('student.') for key in state)
+    wanted = any(key.startswith('student.') for key in own)
+    if wanted and not inside:
+        return {f'student.{key}': value for key, value in state.items()}
+    if inside and not wanted:
+        return {
+            key.removeprefix('student.'): value
+            for key, value in state.items()
+            if key.startswith('student.')
+        }
+    return state
+
+
+def _is_training_only(key: str) -> bool:
+    return key.removeprefix('student.').startswith(TRAINING_ONLY)
+
+
 @HOOKS.register_module()
 class StrictLoadHook(Hook):
     """Stop where a checkpoint does not fit, before a weight is replaced.
 
-    mmengine only warns and goes on with the weights that happen to fit.
+    mmengine only warns and goes on with the weights that happen to fit. In
+    a test, a student may come alone or inside a distiller, whichever the
+    config is, and loss terms do not count. What a part declares as optional,
+    such as a final norm that nothing reads, may always be missing.
 
     Args:
-        allow_missing: Let ``load_from`` and tests leave out tensors of the
-            model, as when training goes on with a part added. Resuming
+        allow_missing: Let ``load_from`` and tests leave out any tensor of
+            the model, as when training goes on with a part added. Resuming
             never may.
     """
 
@@ -75,19 +106,24 @@ class StrictLoadHook(Hook):
         Raises:
             ValueError: If they differ; names the file and the tensors.
         """
+        wrapped = is_model_wrapper(runner.model)
+        model = runner.model.module if wrapped else runner.model
+        own = model.state_dict()
         state = {
             re.sub(r'^module\.', '', key): value
             for key, value in checkpoint.get('state_dict', checkpoint).items()
         }
-        wrapped = is_model_wrapper(runner.model)
-        model = runner.model.module if wrapped else runner.model
-        spare = spare_weights(model) - state.keys()
-        own = model.state_dict()
-        found = misfits(
-            state,
-            {key: value for key, value in own.items() if key not in spare},
-            self.allow_missing and not runner._resume,
-        )
+        if not isinstance(runner._train_loop, BaseLoop):
+            state = without_distiller(state, own)
+            state = {
+                k: v for k, v in state.items() if not _is_training_only(k)
+            }
+            own = {k: v for k, v in own.items() if not _is_training_only(k)}
+            checkpoint['state_dict'] = state
+        for key in spare_weights(model) - state.keys():
+            own.pop(key, None)
+        allow_missing = self.allow_missing and not runner._resume
+        found = misfits(state, own, allow_missing)
         if found:
             path = runner._load_from or find_latest_checkpoint(runner.work_dir)
             more = len(found) - SHOWN

@@ -136,8 +136,8 @@ def test_wrong_config_writes_nothing(tmp_path):
 
 def test_what_only_building_finds_is_a_config_error(tmp_path):
     cfg = toy_run.config(work_dir=str(tmp_path / 'work'))
-    del cfg.model['decoder']
-    with pytest.raises(ConfigError, match='decoder'):
+    cfg.model.backbone = dict(type='mmseg.ResNetV1c')
+    with pytest.raises(ConfigError, match='depth'):
         build_runner(cfg, ('model',))
 
 
