@@ -146,7 +146,7 @@ def results_of(
     """Return the object of results.json."""
     speed = frames_per_second(runs)
     return {
-        'dataset': 'MovingShapes 32x32, 2 to 4 shapes, 6 frames, held out',
+        'dataset': 'MovingShapes 32x32, 3 to 4 shapes, 6 frames, held out',
         'seed': seed,
         'wall_s': wall_s,
         'runs': {

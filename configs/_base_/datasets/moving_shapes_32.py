@@ -1,4 +1,4 @@
-# Two to four moving shapes drawn on the fly, 32x32; needs no files.
+# Three or four moving shapes drawn on the fly, 32x32; needs no files.
 # Training clips have 4 frames, held-out ones 6.
 train_pipeline = [dict(type='PackVideoInputs')]
 test_pipeline = [
@@ -15,6 +15,7 @@ train_dataloader = dict(
         seed=0,
         num_frames=4,
         size=32,
+        min_shapes=3,
         pipeline=train_pipeline,
     ),
 )
@@ -28,6 +29,7 @@ val_dataloader = dict(
         seed=1,
         num_frames=6,
         size=32,
+        min_shapes=3,
         pipeline=test_pipeline,
     ),
 )
@@ -41,6 +43,7 @@ test_dataloader = dict(
         seed=2,
         num_frames=6,
         size=32,
+        min_shapes=3,
         pipeline=test_pipeline,
     ),
 )

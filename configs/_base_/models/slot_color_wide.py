@@ -13,7 +13,7 @@ slot_color_wide = dict(
         type='SlotRelativeDecoder',
         slot_dim=64,
         feat_dim=27,
-        hidden_dims=(96, 64, 64),
+        hidden_dims=(64, 64, 64),
     ),
     num_iters_first=4,
     num_iters=1,

@@ -18,16 +18,19 @@ slot_mobilenetv2_narrow = dict(
     neck=dict(type='FeatureMLP', feat_dim=96, out_dim=64),
     initializer=dict(type='LearnedInitializer', num_slots=7, slot_dim=64),
     corrector=dict(type='SlotAttention', slot_dim=64, token_dim=64),
-    predictor=dict(type='TransformerPredictor', slot_dim=64),
+    predictor=dict(
+        type='TransformerPredictor', slot_dim=64, logit_scale='divide'
+    ),
     decoder=dict(
-        type='MLPDecoder',
+        type='SlotRelativeDecoder',
         slot_dim=64,
         feat_dim=96,
-        grid=(14, 14),
         hidden_dims=(64, 64),
     ),
+    num_iters_first=4,
+    num_iters=1,
     losses=dict(
         recon=dict(type='FeatureReconstructionLoss', loss_weight=1.0),
-        slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.5),
+        slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.1),
     ),
 )

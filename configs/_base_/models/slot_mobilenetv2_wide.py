@@ -1,5 +1,5 @@
 # A slot model on MobileNetV2 features at stride 16 (96 channels, frozen),
-# the teacher: 128 wide slots, decoder 256x256. For 224x224 frames.
+# the teacher: 128 wide slots, decoder 3x128. For 224x224 frames.
 slot_mobilenetv2_wide = dict(
     type='SlotVideoModel',
     backbone=dict(
@@ -18,16 +18,19 @@ slot_mobilenetv2_wide = dict(
     neck=dict(type='FeatureMLP', feat_dim=96, out_dim=128),
     initializer=dict(type='LearnedInitializer', num_slots=7, slot_dim=128),
     corrector=dict(type='SlotAttention', slot_dim=128, token_dim=128),
-    predictor=dict(type='TransformerPredictor', slot_dim=128),
+    predictor=dict(
+        type='TransformerPredictor', slot_dim=128, logit_scale='divide'
+    ),
     decoder=dict(
-        type='MLPDecoder',
+        type='SlotRelativeDecoder',
         slot_dim=128,
         feat_dim=96,
-        grid=(14, 14),
-        hidden_dims=(256, 256),
+        hidden_dims=(128, 128, 128),
     ),
+    num_iters_first=4,
+    num_iters=1,
     losses=dict(
         recon=dict(type='FeatureReconstructionLoss', loss_weight=1.0),
-        slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.5),
+        slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.1),
     ),
 )
