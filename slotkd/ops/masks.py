@@ -1,4 +1,4 @@
-"""Hard labels of soft maps, and how tokens differ from their neighbours."""
+"""Soft maps resized, hard labels, and how tokens differ from neighbours."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from slotkd.ops.choices import check_choice
+from slotkd.ops.precision import at_least_fp32
 
 BORDERS = ('edge', 'omit')
 
@@ -52,6 +53,29 @@ def hard_masks(
         for frame in maps
     ]
     return torch.stack(labels)
+
+
+def resize_maps(
+    maps: Float[Tensor, 'B T K N'],
+    grid: tuple[int, int],
+    target: tuple[int, int],
+) -> Float[Tensor, 'B T K M']:
+    """Resize maps bilinearly from one patch grid to another.
+
+    Args:
+        maps: Logits, or features with their channels before the tokens.
+        grid: Patch grid (h, w) of the maps.
+        target: Patch grid of the result.
+
+    Returns:
+        The maps on the other grid, at least in fp32; on the same grid the
+        maps themselves.
+    """
+    if tuple(grid) == tuple(target):
+        return maps
+    images = at_least_fp32(maps).flatten(0, 1).unflatten(2, grid)
+    resized = F.interpolate(images, target, mode='bilinear')
+    return resized.flatten(2).unflatten(0, maps.shape[:2])
 
 
 def one_hot_maps(

@@ -10,6 +10,7 @@ from slotkd.ops.masks import (
     hard_labels,
     num_neighbours,
     one_hot_maps,
+    resize_maps,
     slots_touch,
     soft_disagreement,
 )
@@ -104,3 +105,19 @@ def test_slots_touch_across_edges_and_corners_of_a_frame_only():
 def test_unknown_border():
     with pytest.raises(ValueError, match="border='wrap'.*'edge', 'omit'"):
         differing_neighbours(torch.zeros(1, 1, 2, 2).long(), 'wrap')
+
+
+def test_resized_maps_keep_constants_and_rows():
+    rows = torch.tensor([1.0, 3.0]).repeat_interleave(3)  # grid (2, 3)
+    maps = torch.stack([torch.full((6,), 0.7), rows]).expand(2, 4, 2, 6)
+    constant, resized = resize_maps(maps, (2, 3), (4, 6)).unbind(2)
+    torch.testing.assert_close(constant, torch.full((2, 4, 24), 0.7))
+    # Pixel centres, without corner alignment.
+    expected = torch.tensor([1.0, 1.5, 2.5, 3.0]).repeat_interleave(6)
+    torch.testing.assert_close(resized, expected.expand(2, 4, 24))
+
+
+def test_maps_of_the_same_grid_are_not_copied():
+    maps = torch.randn(1, 2, 3, 6).bfloat16()
+    assert resize_maps(maps, (2, 3), (2, 3)) is maps
+    assert resize_maps(maps, (2, 3), (1, 3)).dtype == torch.float32

@@ -1,8 +1,14 @@
 """Loss terms: a function of tensors and a thin module in each file."""
 
-from slotkd.models.losses.feature_distill import FeatureDistillLoss
+from slotkd.models.losses.feature_distill import (
+    FeatureDistillLoss,
+    feature_distill_loss,
+)
 from slotkd.models.losses.loss_terms import LossTerms, TermSchedule
-from slotkd.models.losses.mask_distill import MaskDistillLoss
+from slotkd.models.losses.mask_distill import (
+    MaskDistillLoss,
+    mask_distill_loss,
+)
 from slotkd.models.losses.reconstruction import (
     FeatureReconstructionLoss,
     reconstruction_loss,
@@ -11,8 +17,15 @@ from slotkd.models.losses.slot_contrast import (
     SlotContrastLoss,
     slot_contrast_loss,
 )
-from slotkd.models.losses.slot_match import SlotMatchLoss, slot_match_loss
-from slotkd.models.losses.slot_regression import SlotRegressionLoss
+from slotkd.models.losses.slot_match import (
+    SlotMatchLoss,
+    align_slots,
+    slot_match_loss,
+)
+from slotkd.models.losses.slot_regression import (
+    SlotRegressionLoss,
+    slot_regression_loss,
+)
 from slotkd.models.losses.srl_contrast import (
     SRLContrastLoss,
     srl_contrast_loss,
@@ -41,11 +54,15 @@ __all__ = [
     'SlotMatchLoss',
     'SlotRegressionLoss',
     'TermSchedule',
+    'align_slots',
     'deblur_loss',
     'denoise_loss',
+    'feature_distill_loss',
+    'mask_distill_loss',
     'reconstruction_loss',
     'slot_contrast_loss',
     'slot_match_loss',
+    'slot_regression_loss',
     'slot_regularization_loss',
     'srl_contrast_loss',
     'ssync_loss',

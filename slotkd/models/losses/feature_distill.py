@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from slotkd.models.losses.mask_distill import resize_logits
+from slotkd.ops.masks import resize_maps
 from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
@@ -71,7 +71,7 @@ class FeatureDistillLoss(nn.Module):
 
     def forward(self, student: SlotOutput, teacher: SlotOutput) -> Tensor:
         """Return the loss between two records."""
-        teacher_feats = resize_logits(
+        teacher_feats = resize_maps(
             getattr(teacher, self.source).transpose(2, 3),
             teacher.grid,
             student.grid,

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.ops.masks import resize_maps
 from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
@@ -44,19 +45,6 @@ def mask_distill_loss(
     return divergence.sum(dim=2).mean() * temperature**2
 
 
-def resize_logits(
-    logits: Float[Tensor, 'B T K N'],
-    grid: tuple[int, int],
-    target: tuple[int, int],
-) -> Float[Tensor, 'B T K M']:
-    """Resize maps bilinearly from one patch grid to another."""
-    if tuple(grid) == tuple(target):
-        return logits
-    images = at_least_fp32(logits).flatten(0, 1).unflatten(2, grid)
-    resized = F.interpolate(images, target, mode='bilinear')
-    return resized.flatten(2).unflatten(0, logits.shape[:2])
-
-
 @MODELS.register_module()
 class MaskDistillLoss(nn.Module):
     """:func:`mask_distill_loss` of two models' attention or masks.
@@ -91,7 +79,7 @@ class MaskDistillLoss(nn.Module):
         """Return the loss between two records."""
         student_logits = getattr(student, self.field)
         with torch.no_grad():
-            teacher_logits = resize_logits(
+            teacher_logits = resize_maps(
                 getattr(teacher, self.field), teacher.grid, student.grid
             )
         if student_logits.shape[2] != teacher_logits.shape[2]:

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from slotkd.models.losses import FeatureDistillLoss
-from slotkd.models.losses.feature_distill import feature_distill_loss
+from slotkd.models.losses import FeatureDistillLoss, feature_distill_loss
 from tests import tiny
 
 

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from slotkd.models.losses import MaskDistillLoss
-from slotkd.models.losses.mask_distill import mask_distill_loss, resize_logits
+from slotkd.models.losses import MaskDistillLoss, mask_distill_loss
 from tests import tiny
 
 
@@ -67,12 +66,6 @@ def test_grids_may_differ(source):
     assert loss.teacher_fields == (
         ('mask_logits',) if source == 'masks' else ('attn_logits',)
     )
-
-
-def test_resizing_keeps_a_constant():
-    maps = torch.full((1, 2, 3, 4), 0.7)
-    resized = resize_logits(maps, (2, 2), (3, 5))
-    torch.testing.assert_close(resized, torch.full((1, 2, 3, 15), 0.7))
 
 
 def test_one_slot_stays_finite():

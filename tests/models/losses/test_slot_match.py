@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from slotkd.models.losses import SlotMatchLoss, slot_match_loss
-from slotkd.models.losses.slot_match import align_slots
+from slotkd.models.losses import SlotMatchLoss, align_slots, slot_match_loss
 from slotkd.structures import SlotOutput
 
 

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from slotkd.models.losses import SlotRegressionLoss
-from slotkd.models.losses.slot_regression import slot_regression_loss
+from slotkd.models.losses import SlotRegressionLoss, slot_regression_loss
 
 DISTANCES = ['mse', 'kl']
 
