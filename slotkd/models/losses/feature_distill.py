@@ -1,9 +1,11 @@
 """Distillation of features: what is reconstructed, or what is read."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.models.losses.slot_match import check_widths
 from slotkd.ops.masks import resize_maps
 from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
@@ -47,7 +49,8 @@ class FeatureDistillLoss(nn.Module):
         source: ``'recon'``, ``'tokens'`` or ``'feats'``.
 
     Raises:
-        ValueError: If ``source`` is none of these.
+        ValueError: If ``source`` is none of these, or a field has another
+            width than was told.
 
     Source:
         Romero et al., FitNets, ICLR 2015, arXiv:1412.6550.
@@ -62,6 +65,8 @@ class FeatureDistillLoss(nn.Module):
                 f"source must be 'recon', 'tokens' or 'feats', got {source!r}"
             )
         self.source = source
+        self.student_dim = student_dim
+        self.teacher_dim = teacher_dim
         self.fields = (source,)
         self.teacher_fields = (source,)
         same = student_dim == teacher_dim
@@ -71,11 +76,13 @@ class FeatureDistillLoss(nn.Module):
 
     def forward(self, student: SlotOutput, teacher: SlotOutput) -> Tensor:
         """Return the loss between two records."""
-        teacher_feats = resize_maps(
-            getattr(teacher, self.source).transpose(2, 3),
-            teacher.grid,
-            student.grid,
-        ).transpose(2, 3)
+        values = getattr(student, self.source), getattr(teacher, self.source)
+        check_widths(self.source, values, (self.student_dim, self.teacher_dim))
+        student_feats, teacher_feats = values
+        with torch.no_grad():
+            resized = resize_maps(
+                teacher_feats.transpose(2, 3), teacher.grid, student.grid
+            )
         return feature_distill_loss(
-            self.proj(getattr(student, self.source)), teacher_feats
+            self.proj(student_feats), resized.transpose(2, 3)
         )

@@ -135,9 +135,9 @@ class SlotMatchLoss(nn.Module):
         teacher_slots: Float[Tensor, 'B T M E'],
     ) -> tuple[Float[Tensor, 'B T P E'], Float[Tensor, 'B T P E']]:
         """Project the student's slots and pair them with the teacher's."""
-        check_slot_dims(
-            student_slots,
-            teacher_slots,
+        check_widths(
+            'slots',
+            (student_slots, teacher_slots),
             (self.student_dim, self.teacher_dim),
         )
         projected = self.proj(student_slots)
@@ -161,19 +161,23 @@ def slot_projection(student_dim: int, teacher_dim: int) -> nn.Module:
     return nn.Linear(student_dim, teacher_dim, bias=False)
 
 
-def check_slot_dims(
-    student_slots: Tensor, teacher_slots: Tensor, dims: tuple[int, int]
+def check_widths(
+    field: str, values: tuple[Tensor, Tensor], dims: tuple[int, int]
 ) -> None:
-    """Raise a ValueError if slots do not have the widths a term was told."""
-    sides = zip(
-        ('student', 'teacher'),
-        (student_slots, teacher_slots),
-        dims,
-        strict=True,
-    )
-    for side, slots, dim in sides:
-        if slots.shape[-1] != dim:
+    """Compare the widths of a field with those that a term was told.
+
+    Args:
+        field: Name of the record field.
+        values: The field of the student and of the teacher.
+        dims: What the term was told as student_dim and teacher_dim.
+
+    Raises:
+        ValueError: If the last axis of either has another width.
+    """
+    sides = ('student', 'teacher')
+    for side, value, dim in zip(sides, values, dims, strict=True):
+        if value.shape[-1] != dim:
             raise ValueError(
-                f'{side}_dim is {dim}, but the {side} has slots of width '
-                f'{slots.shape[-1]}'
+                f"{side}_dim is {dim}, but the {side}'s {field} has width "
+                f'{value.shape[-1]}'
             )

@@ -47,6 +47,19 @@ def test_a_shuffled_teacher_raises_it():
     assert feature_distill_loss(near, feats.flip(2)) > loss
 
 
+@pytest.mark.parametrize('source', ['recon', 'tokens', 'feats'])
+@pytest.mark.parametrize(
+    ('side', 'wrong'), [('student', (5, 0)), ('teacher', (0, 5))]
+)
+def test_refuses_other_widths_than_told(source, side, wrong):
+    record = tiny.build(tiny.slot_model())(tiny.clips())
+    width = getattr(record, source).shape[-1]
+    loss = FeatureDistillLoss(*(w or width for w in wrong), source=source)
+    message = f"{side}_dim is 5, but the {side}'s {source} has width {width}"
+    with pytest.raises(ValueError, match=f'^{message}$'):
+        loss(record, record)
+
+
 def test_refuses_an_unknown_source():
     with pytest.raises(ValueError, match="got 'slots'"):
         FeatureDistillLoss(4, 4, source='slots')

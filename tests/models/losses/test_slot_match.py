@@ -98,8 +98,10 @@ def test_zero_slots_stay_finite(dtype):
 def test_refuses_what_does_not_fit(slots):
     with pytest.raises(ValueError, match='student has 4 slots.* has 3'):
         SlotMatchLoss(8, 8)(record(slots), record(slots[:, :, :3]))
-    with pytest.raises(ValueError, match='teacher_dim is 6.* width 8'):
-        SlotMatchLoss(8, 6)(record(slots), record(slots))
+    for dims, side in (((6, 8), 'student'), ((8, 6), 'teacher')):
+        message = f"^{side}_dim is 6, but the {side}'s slots has width 8$"
+        with pytest.raises(ValueError, match=message):
+            SlotMatchLoss(*dims)(record(slots), record(slots))
     with pytest.raises(ValueError, match="got 'order'"):
         SlotMatchLoss(8, 8, match='order')
     with pytest.raises(ValueError, match="got 'video'"):
