@@ -61,9 +61,10 @@ def align_slots(
         teacher = F.normalize(at_least_fp32(teacher_slots), dim=-1)
         cosine = student @ teacher.transpose(-1, -2)
         if scope == 'clip':
-            cosine = cosine.mean(dim=1, keepdim=True).expand_as(cosine)
+            cosine = cosine.mean(dim=1, keepdim=True)
         match = hungarian_match(cosine.flatten(0, 1))
     match = match.unflatten(0, cosine.shape[:2])
+    match = match.expand(-1, student_slots.shape[1], -1)
     pairs = min(student_slots.shape[2], teacher_slots.shape[2])
     # A student slot without partner is -1: sorted behind those with one.
     rows = (match < 0).long().sort(dim=-1, stable=True).indices[..., :pairs]

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from slotkd.models.losses import SlotMatchLoss, align_slots, slot_match_loss
+from slotkd.models.losses import (
+    SlotMatchLoss,
+    align_slots,
+    slot_match,
+    slot_match_loss,
+)
+from slotkd.ops.matching import hungarian_match
 from slotkd.structures import SlotOutput
 
 
@@ -68,6 +74,22 @@ def test_one_permutation_per_clip_or_per_frame(slots):
         loss = SlotMatchLoss(8, 8, match='hungarian', match_scope=scope)
         value = float(loss(record(slots), record(shuffled)))
         assert (value < 1e-5) == meets
+
+
+@pytest.mark.parametrize(('scope', 'solved'), [('clip', 2), ('frame', 6)])
+def test_solves_one_assignment_per_clip_or_frame(
+    slots, monkeypatch, scope, solved
+):
+    seen = []
+
+    def counting(score):
+        seen.append(len(score))
+        return hungarian_match(score)
+
+    monkeypatch.setattr(slot_match, 'hungarian_match', counting)
+    paired = align_slots(slots[:, :, :3], slots.flip(2), scope=scope)
+    assert seen == [solved]
+    torch.testing.assert_close(*paired)
 
 
 @pytest.mark.parametrize(('k', 'm'), [(4, 2), (2, 4)])
