@@ -49,7 +49,10 @@ def mask_distill_loss(
 class MaskDistillLoss(nn.Module):
     """:func:`mask_distill_loss` of two models' attention or masks.
 
-    The teacher's maps are resized to the student's patch grid.
+    The teacher's maps are resized to the student's patch grid. Slots are
+    compared by index: give the student the teacher's order with the
+    distiller's ``init_from_teacher``, or let
+    :class:`slotkd.models.losses.SlotMatchLoss` by index teach it.
 
     Args:
         source: ``'masks'``, the decoder's, or ``'attn'``, the corrector's.
