@@ -53,7 +53,7 @@ def config(**changes) -> Config:
         optim_wrapper=dict(
             constructor='SlotKDOptimWrapperConstructor',
             optimizer=dict(type='Adam', lr=0.01),
-            clip_grad=dict(max_norm=0.05),
+            clip_grad=dict(max_norm=0.05, error_if_nonfinite=True),
         ),
         param_scheduler=dict(
             type='WarmupDecayLR',

@@ -56,6 +56,12 @@ def use_amp(cfg: Config) -> None:
         )
     wrapper.type = 'AmpOptimWrapper'
     wrapper.setdefault('dtype', 'bfloat16')
+    if wrapper.dtype == 'bfloat16':
+        # It has the range of fp32; a growing factor would overflow.
+        wrapper.setdefault('loss_scale', 1.0)
+    elif wrapper.get('clip_grad'):
+        # The loss scaler finds its factor by skipping such steps.
+        wrapper.clip_grad.pop('error_if_nonfinite', None)
 
 
 def named_checkpoints(node: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -11,12 +11,10 @@ from typing import Any, NoReturn
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
-from slotkd.engine.config_check import (
-    ConfigError,
-    check_config,
-)
+from slotkd.engine.config_check import ConfigError, check_config
 from slotkd.engine.option_check import check_options
 
 FAILED, WRONG_INPUT = 1, 2
@@ -29,6 +27,8 @@ INPUT_ERRORS = (
     NotADirectoryError,
     PermissionError,
 )
+# What torch says where ``clip_grad`` has ``error_if_nonfinite``.
+NOT_FINITE = 'for gradients from `parameters` is non-finite'
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -79,9 +79,9 @@ def run_command(main: Callable[[], None]) -> None:
     """Run a tool and leave the process with its exit code.
 
     0: done. 2: the input was wrong, which is what a ``ValueError`` and
-    missing files say. 1: the run failed; a loss that is not finite says so
-    in one line, anything else is a defect and keeps its traceback.
-    ``SLOTKD_TRACEBACK=1`` in the environment keeps every traceback.
+    missing files say. 1: the run failed; a loss or gradients that are not
+    finite say so in one line, anything else is a defect and keeps its
+    traceback. ``SLOTKD_TRACEBACK=1`` in the environment keeps every one.
 
     Args:
         main: The tool's work.
@@ -92,6 +92,13 @@ def run_command(main: Callable[[], None]) -> None:
         _leave(error, FAILED)
     except INPUT_ERRORS as error:
         _leave(error, WRONG_INPUT)
+    except RuntimeError as error:
+        if NOT_FINITE not in str(error):
+            raise
+        step = MessageHub.get_current_instance().get_info('iter', 0)
+        told = f'gradients are not finite at iteration {step}; '
+        told += 'the weights were left as they were'
+        _leave(FloatingPointError(told), FAILED)
     # Threads of gloo that a wrapped model still owns at exit may abort it.
     if torch.distributed.is_initialized():
         gc.collect()

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 
 from slotkd.engine import (
     ConfigError,
@@ -46,6 +47,22 @@ def test_codes_and_one_line(error, code, capsys):
 def test_defects_keep_their_traceback():
     with pytest.raises(RuntimeError, match='bug'):
         run_command(fail(RuntimeError('bug')))
+
+
+def test_gradients_that_are_not_finite_are_one_line(capsys):
+    MessageHub.get_current_instance().update_info('iter', 7)
+    weight = torch.ones(2, requires_grad=True)
+    (weight * float('inf')).sum().backward()
+
+    def main() -> None:
+        torch.nn.utils.clip_grad_norm_([weight], 1, error_if_nonfinite=True)
+
+    with pytest.raises(SystemExit) as caught:
+        run_command(main)
+    assert caught.value.code == 1
+    told = capsys.readouterr().err
+    assert told.startswith('error: gradients are not finite at iteration 7;')
+    assert told.count('\n') == 1
 
 
 def test_traceback_on_request(monkeypatch):

@@ -130,5 +130,5 @@ def test_shipped_schedules_are_the_published_ones(repo, name, iters):
     assert (scheduler.warmup, scheduler.decay_end) == (2500, iters)
     assert scheduler.decay_rate == 0.5
     assert cfg.train_cfg.max_iters == iters
-    assert cfg.optim_wrapper.clip_grad == dict(max_norm=0.05)
+    assert cfg.optim_wrapper.clip_grad.max_norm == 0.05
     assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=4e-4)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from slotkd.apis import init_model
 from slotkd.compat import load_from_local
+from slotkd.registry import MODELS as SLOTKD_MODELS
 from tests import toy_run
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -285,6 +286,43 @@ def test_nan_is_one_line_and_code_1(run, tmp_path):
     line = error_line(done, code=1)
     assert 'loss_recon = inf' in line and 'iteration 0' in line
     assert not list((tmp_path / 'work').glob('*.pth'))
+
+
+class RootOfNothing(torch.nn.Module):
+    """A loss of 0 whose gradient is not finite in the second iteration."""
+
+    fields = ('recon',)
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, output):
+        self.calls += 1
+        nothing = 0 * output.recon.sum()
+        return nothing.sqrt() if self.calls == 2 else nothing
+
+
+def test_gradients_that_are_not_finite_stop_before_the_step(
+    run, tmp_path, monkeypatch
+):
+    stepped = []
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam,
+        'step',
+        lambda self, *a, **k: (stepped.append(1), step(self, *a, **k))[1],
+    )
+    monkeypatch.setitem(
+        SLOTKD_MODELS.module_dict, 'RootOfNothing', RootOfNothing
+    )
+    cfg = toy_run.config()
+    cfg.model.losses.root = dict(type='RootOfNothing')
+    path = toy_run.dump(cfg, tmp_path / 'toy.py')
+    done = run('train.py', path, '--work-dir', tmp_path / 'work')
+    told = error_line(done, code=1)
+    assert told.startswith('error: gradients are not finite at iteration 1;')
+    assert len(stepped) == 1
 
 
 def test_exit_code_of_a_process(tmp_path):

@@ -4,7 +4,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     constructor='SlotKDOptimWrapperConstructor',
     optimizer=dict(type='Adam', lr=4e-4),
-    clip_grad=dict(max_norm=0.05),
+    clip_grad=dict(max_norm=0.05, error_if_nonfinite=True),
 )
 # Without an explicit end the runner writes the length of the run there, and
 # a resumed longer run keeps the last rate.

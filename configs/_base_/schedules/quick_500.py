@@ -3,7 +3,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     constructor='SlotKDOptimWrapperConstructor',
     optimizer=dict(type='Adam', lr=2e-3),
-    clip_grad=dict(max_norm=0.05),
+    clip_grad=dict(max_norm=0.05, error_if_nonfinite=True),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, begin=0, end=50, by_epoch=False),
