@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from slotkd.ops.choices import check_choice
+
 CLIP_MODES = ('blocks', 'random', 'all')
 
 
@@ -19,10 +21,7 @@ def check_clip_options(
             'clip_len and frame_stride must be 1 or more, got clip_len='
             f'{clip_len} and frame_stride={frame_stride}'
         )
-    if clip_mode not in CLIP_MODES:
-        raise ValueError(
-            f'clip_mode={clip_mode!r} is none of {", ".join(CLIP_MODES)}'
-        )
+    check_choice('clip_mode', clip_mode, CLIP_MODES)
 
 
 def clip_span(clip_len: int, frame_stride: int) -> int:

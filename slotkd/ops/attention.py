@@ -7,6 +7,8 @@ from torch import Tensor
 from slotkd.ops.choices import check_choice
 from slotkd.ops.precision import at_least_fp32
 
+EPS_MODES = ('before', 'sum')
+
 
 def competitive_weights(
     attn_logits: Float[Tensor, '*batch K N'],
@@ -35,7 +37,7 @@ def competitive_weights(
         Locatello et al., Object-Centric Learning with Slot Attention,
         NeurIPS 2020, arXiv:2006.15055, Algorithm 1.
     """
-    check_choice('eps_mode', eps_mode, ('before', 'sum'))
+    check_choice('eps_mode', eps_mode, EPS_MODES)
     attn = at_least_fp32(attn_logits).softmax(dim=-2)
     if eps_mode == 'before':
         attn = attn + eps

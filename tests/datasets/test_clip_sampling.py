@@ -55,5 +55,5 @@ def test_options_that_make_no_sense_are_refused():
         check_clip_options(0, 1, 'blocks')
     with pytest.raises(ValueError, match='clip_len=None and frame_stride=0'):
         check_clip_options(None, 0, 'blocks')
-    with pytest.raises(ValueError, match="'block' is none of blocks, random"):
+    with pytest.raises(ValueError, match="clip_mode='block' is not one of"):
         check_clip_options(4, 1, 'block')

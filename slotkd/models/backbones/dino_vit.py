@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from slotkd.models.backbones.freezable import FreezableBackbone
 from slotkd.models.backbones.vit_layers import Block, FinalNorm, PatchEmbed
 from slotkd.models.backbones.vit_weights import to_dino_vit
+from slotkd.ops.choices import check_choice
 from slotkd.registry import MODELS
 
 ARCHS: dict[str, dict] = {
@@ -19,6 +20,7 @@ ARCHS: dict[str, dict] = {
     'large': dict(embed_dim=1024, depth=24, num_heads=16),
     'giant': dict(embed_dim=1536, depth=40, num_heads=24, ffn='swiglu'),
 }
+FFNS = ('mlp', 'swiglu')
 
 
 def resample_positions(
@@ -234,19 +236,13 @@ class DinoViT(FreezableBackbone):
         return height // size, width // size
 
     def _known(self, feature: str) -> str:
-        if feature not in self.feature_names:
-            raise ValueError(
-                f'unknown feature {feature!r}; this model has '
-                f'{", ".join(self.feature_names)}'
-            )
+        check_choice('feature', feature, self.feature_names)
         return feature
 
 
 def _sizes(arch: str | dict) -> dict:
-    if isinstance(arch, str) and arch not in ARCHS:
-        raise ValueError(
-            f'unknown arch {arch!r}; known are {", ".join(ARCHS)}'
-        )
+    if isinstance(arch, str):
+        check_choice('arch', arch, tuple(ARCHS))
     given = ARCHS[arch] if isinstance(arch, str) else dict(arch)
     sizes = {'mlp_ratio': 4, 'ffn': 'mlp', **given}
     required = {'embed_dim', 'depth', 'num_heads'}
@@ -257,8 +253,7 @@ def _sizes(arch: str | dict) -> dict:
             f'arch has missing keys {sorted(missing)} and unknown keys '
             f'{sorted(unknown)}'
         )
-    if sizes['ffn'] not in ('mlp', 'swiglu'):
-        raise ValueError(f'ffn={sizes["ffn"]!r} is neither mlp nor swiglu')
+    check_choice('ffn', sizes['ffn'], FFNS)
     if sizes['embed_dim'] % sizes['num_heads']:
         raise ValueError(
             f'embed_dim={sizes["embed_dim"]} is no multiple of '
@@ -267,10 +262,10 @@ def _sizes(arch: str | dict) -> dict:
     return sizes
 
 
-def _feature_names(depth: int) -> list[str]:
+def _feature_names(depth: int) -> tuple[str, ...]:
     indices = range(1, depth + 1)
     blocks = [f'block{i}' for i in indices]
-    return [*blocks, 'norm', *(f'keys{i}' for i in indices)]
+    return (*blocks, 'norm', *(f'keys{i}' for i in indices))
 
 
 def _table(rows: int, embed_dim: int) -> nn.Parameter:

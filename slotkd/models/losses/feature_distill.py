@@ -6,10 +6,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from slotkd.models.losses.slot_match import check_widths
+from slotkd.ops.choices import check_choice
 from slotkd.ops.masks import resize_maps
 from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
+
+SOURCES = ('recon', 'tokens', 'feats')
 
 
 def feature_distill_loss(
@@ -60,10 +63,7 @@ class FeatureDistillLoss(nn.Module):
         self, student_dim: int, teacher_dim: int, *, source: str = 'recon'
     ) -> None:
         super().__init__()
-        if source not in ('recon', 'tokens', 'feats'):
-            raise ValueError(
-                f"source must be 'recon', 'tokens' or 'feats', got {source!r}"
-            )
+        check_choice('source', source, SOURCES)
         self.source = source
         self.student_dim = student_dim
         self.teacher_dim = teacher_dim

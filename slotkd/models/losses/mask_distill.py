@@ -5,10 +5,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.ops.choices import check_choice
 from slotkd.ops.masks import resize_maps
 from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
+
+LOGITS = {'masks': 'mask_logits', 'attn': 'attn_logits'}
 
 
 def mask_distill_loss(
@@ -69,11 +72,8 @@ class MaskDistillLoss(nn.Module):
         self, source: str = 'masks', *, temperature: float = 1.0
     ) -> None:
         super().__init__()
-        if source not in ('masks', 'attn'):
-            raise ValueError(
-                f"source must be 'masks' or 'attn', got {source!r}"
-            )
-        self.field = {'masks': 'mask_logits', 'attn': 'attn_logits'}[source]
+        check_choice('source', source, tuple(LOGITS))
+        self.field = LOGITS[source]
         self.temperature = temperature
         self.fields = (self.field,)
         self.teacher_fields = (self.field,)

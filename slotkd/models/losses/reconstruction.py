@@ -4,9 +4,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.ops.choices import check_choice
 from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
+
+TARGETS = ('feats', 'tokens')
 
 
 def reconstruction_loss(
@@ -49,10 +52,7 @@ class FeatureReconstructionLoss(nn.Module):
 
     def __init__(self, target: str = 'feats') -> None:
         super().__init__()
-        if target not in ('feats', 'tokens'):
-            raise ValueError(
-                f"target must be 'feats' or 'tokens', got {target!r}"
-            )
+        check_choice('target', target, TARGETS)
         self.target = target
         self.fields = ('recon', target)
 

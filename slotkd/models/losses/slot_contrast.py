@@ -6,9 +6,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.ops.choices import check_choice
 from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
+
+SCOPES = ('batch', 'video')
+DIRECTIONS = ('next_to_prev', 'prev_to_next', 'both')
 
 
 def slot_contrast_loss(
@@ -36,11 +40,16 @@ def slot_contrast_loss(
     Returns:
         A value > 0; near 0 when every slot stays itself and apart.
 
+    Raises:
+        ValueError: If ``scope`` or ``direction`` is none of these.
+
     Source:
         Manasyan et al., SlotContrast, CVPR 2025, arXiv:2412.14295, Eq. (4).
         Differs: anchors, candidates and positive follow
         martius-lab/slotcontrast@17b42b05, not the printed formula.
     """
+    check_choice('scope', scope, SCOPES)
+    check_choice('direction', direction, DIRECTIONS)
     if slots.shape[1] < 2:
         return slots.sum() * 0
     unit = F.normalize(at_least_fp32(slots), dim=-1)
@@ -89,18 +98,8 @@ class SlotContrastLoss(nn.Module):
         direction: str = 'next_to_prev',
     ) -> None:
         super().__init__()
-        choices = {
-            'scope': (scope, ('batch', 'video')),
-            'direction': (
-                direction,
-                ('next_to_prev', 'prev_to_next', 'both'),
-            ),
-        }
-        for name, (value, allowed) in choices.items():
-            if value not in allowed:
-                raise ValueError(
-                    f'{name} must be one of {allowed}, got {value!r}'
-                )
+        check_choice('scope', scope, SCOPES)
+        check_choice('direction', direction, DIRECTIONS)
         self.temperature = temperature
         self.scope = scope
         self.direction = direction

@@ -5,10 +5,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.ops.choices import check_choice
 from slotkd.ops.matching import hungarian_match
 from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
+
+MATCHES = ('index', 'hungarian')
+SCOPES = ('clip', 'frame')
 
 
 def slot_match_loss(
@@ -55,7 +59,11 @@ def align_slots(
 
     Returns:
         Student and teacher slots, paired by index.
+
+    Raises:
+        ValueError: If ``scope`` is neither.
     """
+    check_choice('scope', scope, SCOPES)
     with torch.no_grad():
         student = F.normalize(at_least_fp32(student_slots), dim=-1)
         teacher = F.normalize(at_least_fp32(teacher_slots), dim=-1)
@@ -112,14 +120,8 @@ class SlotMatchLoss(nn.Module):
         match_scope: str = 'clip',
     ) -> None:
         super().__init__()
-        if match not in ('index', 'hungarian'):
-            raise ValueError(
-                f"match must be 'index' or 'hungarian', got {match!r}"
-            )
-        if match_scope not in ('clip', 'frame'):
-            raise ValueError(
-                f"match_scope must be 'clip' or 'frame', got {match_scope!r}"
-            )
+        check_choice('match', match, MATCHES)
+        check_choice('match_scope', match_scope, SCOPES)
         self.student_dim = student_dim
         self.teacher_dim = teacher_dim
         self.match = match

@@ -5,9 +5,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from slotkd.models.losses.slot_match import SlotMatchLoss
+from slotkd.ops.choices import check_choice
 from slotkd.ops.precision import at_least_fp32
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput
+
+DISTANCES = ('mse', 'kl')
 
 
 def slot_regression_loss(
@@ -30,10 +33,14 @@ def slot_regression_loss(
     Returns:
         A value >= 0; 0 for equal slots.
 
+    Raises:
+        ValueError: If ``distance`` is neither.
+
     Source:
         The forms of distillation that Grigore et al., SlotMatch,
         arXiv:2508.03411, compare the cosine with.
     """
+    check_choice('distance', distance, DISTANCES)
     student = at_least_fp32(student_slots)
     teacher = at_least_fp32(teacher_slots.detach())
     if distance == 'mse':
@@ -77,10 +84,7 @@ class SlotRegressionLoss(SlotMatchLoss):
         super().__init__(
             student_dim, teacher_dim, match=match, match_scope=match_scope
         )
-        if distance not in ('mse', 'kl'):
-            raise ValueError(
-                f"distance must be 'mse' or 'kl', got {distance!r}"
-            )
+        check_choice('distance', distance, DISTANCES)
         self.distance = distance
 
     def forward(self, student: SlotOutput, teacher: SlotOutput) -> Tensor:

@@ -7,7 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.ops.choices import check_choice
 from slotkd.registry import MODELS
+
+LOGIT_SCALES = ('multiply', 'divide')
 
 
 @MODELS.register_module()
@@ -25,7 +28,8 @@ class TransformerPredictor(nn.Module):
             ``'divide'`` is the textbook.
 
     Raises:
-        ValueError: If the width does not divide by the heads.
+        ValueError: If the width does not divide by the heads, or
+            ``logit_scale`` is neither.
 
     Source:
         Kipf et al., Conditional Object-Centric Learning from Video, ICLR
@@ -47,11 +51,7 @@ class TransformerPredictor(nn.Module):
             raise ValueError(
                 f'slot_dim {slot_dim} must divide by num_heads {num_heads}'
             )
-        if logit_scale not in ('multiply', 'divide'):
-            raise ValueError(
-                "logit_scale must be 'multiply' or 'divide', "
-                f'got {logit_scale!r}'
-            )
+        check_choice('logit_scale', logit_scale, LOGIT_SCALES)
         root = math.sqrt(slot_dim // num_heads)
         scale = root if logit_scale == 'multiply' else 1 / root
         self.slot_dim = slot_dim

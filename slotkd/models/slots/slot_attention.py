@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from slotkd.models.slots.feature_mlp import zero_biases
-from slotkd.ops.attention import competitive_weights
+from slotkd.ops.attention import EPS_MODES, competitive_weights
+from slotkd.ops.choices import check_choice
 from slotkd.registry import MODELS
 from slotkd.structures import CorrectorOutput
 
@@ -28,7 +29,8 @@ class SlotAttention(nn.Module):
         mlp_last_iter: Run the MLP in the last iteration too.
 
     Raises:
-        ValueError: If ``use_gru`` is off and ``kvq_dim`` is not ``slot_dim``.
+        ValueError: If ``eps_mode`` is unknown, or ``use_gru`` is off and
+            ``kvq_dim`` is not ``slot_dim``.
 
     Source:
         Locatello et al., Object-Centric Learning with Slot Attention,
@@ -56,10 +58,7 @@ class SlotAttention(nn.Module):
                 'SlotAttention without a GRU adds the update to the slot: '
                 f'kvq_dim {kvq_dim} must equal slot_dim {slot_dim}'
             )
-        if eps_mode not in ('before', 'sum'):
-            raise ValueError(
-                f"eps_mode must be 'before' or 'sum', got {eps_mode!r}"
-            )
+        check_choice('eps_mode', eps_mode, EPS_MODES)
         self.slot_dim = slot_dim
         self.token_dim = token_dim
         self.normalize_state = normalize_state

@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from slotkd.models.losses.loss_terms import LossTerms
 from slotkd.models.video.load_weights import load_slot_model
+from slotkd.ops.choices import check_choice
 from slotkd.ops.masks import hard_masks
 from slotkd.ops.over_time import chunked
 from slotkd.registry import MODELS
 from slotkd.structures import SlotOutput, SlotState, VideoDataSample
 
 DECODED = frozenset({'recon', 'mask_logits', 'masks'})
+MODES = ('tensor', 'loss', 'predict')
+PREDICTED = ('masks', 'attn')
 
 
 @MODELS.register_module()
@@ -78,10 +81,7 @@ class SlotVideoModel(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        if predict_from not in ('masks', 'attn'):
-            raise ValueError(
-                f"predict_from must be 'masks' or 'attn', got {predict_from!r}"
-            )
+        check_choice('predict_from', predict_from, PREDICTED)
         for name, count in (
             ('num_iters_first', num_iters_first),
             ('num_iters', num_iters),
@@ -140,15 +140,12 @@ class SlotVideoModel(BaseModel):
             data_samples: One sample for each clip, for ``'predict'``.
             mode: ``'tensor'``, ``'loss'`` or ``'predict'``.
         """
+        check_choice('mode', mode, MODES)
         if mode == 'tensor':
             return self.run(inputs)
         if mode == 'loss':
             return self.loss(inputs, data_samples)
-        if mode == 'predict':
-            return self.predict(inputs, data_samples)
-        raise ValueError(
-            f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}"
-        )
+        return self.predict(inputs, data_samples)
 
     def loss(
         self,

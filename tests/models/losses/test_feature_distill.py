@@ -61,5 +61,5 @@ def test_refuses_other_widths_than_told(source, side, wrong):
 
 
 def test_refuses_an_unknown_source():
-    with pytest.raises(ValueError, match="got 'slots'"):
+    with pytest.raises(ValueError, match="source='slots' is not one of"):
         FeatureDistillLoss(4, 4, source='slots')

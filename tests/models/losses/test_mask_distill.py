@@ -76,7 +76,7 @@ def test_one_slot_stays_finite():
 
 
 def test_refuses_what_does_not_fit():
-    with pytest.raises(ValueError, match="got 'slots'"):
+    with pytest.raises(ValueError, match="source='slots' is not one of"):
         MaskDistillLoss('slots')
     clips = tiny.clips()
     records = [tiny.build(tiny.slot_model(num_slots=k))(clips) for k in (4, 3)]

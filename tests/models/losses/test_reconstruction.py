@@ -36,7 +36,7 @@ def test_tokens_can_be_the_target():
     torch.testing.assert_close(
         loss, (output.recon - output.tokens).square().mean()
     )
-    with pytest.raises(ValueError, match="got 'slots'"):
+    with pytest.raises(ValueError, match="target='slots' is not one of"):
         FeatureReconstructionLoss('slots')
 
 

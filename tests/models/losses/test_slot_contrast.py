@@ -91,6 +91,9 @@ def test_gradient():
 
 @pytest.mark.parametrize('options', [dict(scope='clip'), dict(direction='x')])
 def test_refuses_unknown_choices(options):
-    (value,) = options.values()
-    with pytest.raises(ValueError, match=f'got {value!r}'):
+    ((name, value),) = options.items()
+    message = f'^{name}={value!r} is not one of'
+    with pytest.raises(ValueError, match=message):
         SlotContrastLoss(**options)
+    with pytest.raises(ValueError, match=message):
+        slot_contrast_loss(torch.randn(1, 1, 2, 4), **options)

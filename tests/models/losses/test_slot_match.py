@@ -124,7 +124,9 @@ def test_refuses_what_does_not_fit(slots):
         message = f"^{side}_dim is 6, but the {side}'s slots has width 8$"
         with pytest.raises(ValueError, match=message):
             SlotMatchLoss(*dims)(record(slots), record(slots))
-    with pytest.raises(ValueError, match="got 'order'"):
+    with pytest.raises(ValueError, match="match='order' is not one of"):
         SlotMatchLoss(8, 8, match='order')
-    with pytest.raises(ValueError, match="got 'video'"):
+    with pytest.raises(ValueError, match="^scope='video' is not one of"):
+        align_slots(slots, slots, scope='video')
+    with pytest.raises(ValueError, match="match_scope='video' is not"):
         SlotMatchLoss(8, 8, match_scope='video')

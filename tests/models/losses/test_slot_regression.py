@@ -66,5 +66,9 @@ def test_half_precision_stays_finite(distance):
 
 
 def test_refuses_an_unknown_distance():
-    with pytest.raises(ValueError, match="'mse' or 'kl', got 'l1'"):
+    slots = torch.randn(1, 1, 2, 4)
+    message = "distance='l1' is not one of 'mse', 'kl'"
+    with pytest.raises(ValueError, match=message):
+        slot_regression_loss(slots, slots, distance='l1')
+    with pytest.raises(ValueError, match=message):
         SlotRegressionLoss(4, 4, distance='l1')

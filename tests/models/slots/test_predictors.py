@@ -51,7 +51,7 @@ def test_slots_are_permuted_with_their_input():
     ('options', 'message'),
     [
         (dict(num_heads=3), 'slot_dim 16 must divide by num_heads 3'),
-        (dict(logit_scale='none'), "got 'none'"),
+        (dict(logit_scale='none'), "logit_scale='none' is not one of"),
     ],
 )
 def test_refuses_what_does_not_fit(options, message):

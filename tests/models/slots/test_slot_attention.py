@@ -106,7 +106,7 @@ def test_mlp_of_the_last_iteration_can_be_left_out(frame):
     ('options', 'message'),
     [
         (dict(use_gru=False, kvq_dim=8), 'kvq_dim 8 must equal slot_dim 16'),
-        (dict(eps_mode='after'), "'before' or 'sum', got 'after'"),
+        (dict(eps_mode='after'), "eps_mode='after' is not one of"),
     ],
 )
 def test_refuses_what_does_not_fit(options, message):

@@ -295,12 +295,18 @@ def test_reconstruction_does_not_train_a_trainable_backbone_as_target():
             'initializer.slot_dim is 16, but predictor.slot_dim is 32',
         ),
         (dict(num_iters=0), 'num_iters must be at least 1, got 0'),
-        (dict(predict_from='slots'), "got 'slots'"),
+        (dict(predict_from='slots'), "predict_from='slots' is not"),
     ],
 )
 def test_refuses_parts_that_do_not_fit(parts, message):
     with pytest.raises(ValueError, match=message):
         tiny.build(tiny.slot_model(**parts))
+
+
+def test_refuses_an_unknown_mode():
+    model = tiny.build(tiny.slot_model())
+    with pytest.raises(ValueError, match="mode='train' is not one of"):
+        model(tiny.clips(), mode='train')
 
 
 def test_names_the_widths_when_the_decoder_draws_other_features():
