@@ -17,6 +17,7 @@ from slotkd.engine.command_line import (
 from slotkd.engine.config_check import (
     ConfigError,
     check_config,
+    check_model,
 )
 from slotkd.engine.drawing import (
     contact_sheet,
@@ -51,6 +52,7 @@ __all__ = [
     'WarmupDecayLR',
     'build_runner',
     'check_config',
+    'check_model',
     'check_options',
     'contact_sheet',
     'describe_machine',

@@ -7,9 +7,11 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.model import PretrainedInit
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
+from slotkd.engine.top_level_keys import TOP_LEVEL, check_top_level
 from slotkd.engine.type_lookup import (
     arguments,
     find_classes,
@@ -19,30 +21,6 @@ from slotkd.engine.type_lookup import (
     unregistered,
 )
 
-# What Runner reads from the whole config, beside its arguments, and the
-# names that configs commonly give to pieces of themselves.
-RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters)
-TOP_LEVEL = (RUNNER_KEYS - {'self', 'cfg'}) | {
-    'activation_checkpointing',
-    'compile',
-    'custom_imports',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'sync_bn',
-}
-FREE_ENDINGS = ('_dataset', '_evaluator', '_loader', '_pipeline', '_root')
-# mmcv 1.x read these; today nothing does.
-OUTDATED = {
-    'checkpoint_config': 'default_hooks.checkpoint',
-    'data': 'train_dataloader and so on',
-    'evaluation': 'val_evaluator',
-    'log_config': 'default_hooks.logger',
-    'lr_config': 'param_scheduler',
-    'optimizer': 'optim_wrapper.optimizer',
-    'optimizer_config': 'optim_wrapper',
-    'runner': 'train_cfg',
-}
 HOOK_NAMES = (
     'runtime_info',
     'timer',
@@ -74,8 +52,8 @@ LOOP_TYPES = {
 BUILT_AS_THEY_ARE = re.compile(
     r'model\b|\w+_dataloader\.dataset\b|\w+_evaluator\b|\w+_hooks\b'
 )
-# Dictionaries whose 'type' is no registered name.
-OPAQUE = frozenset({'clip_grad'})
+# A checked 'clip_grad' names its function by 'type', as mmengine does.
+CLIP_FUNCTIONS = {'norm': clip_grad_norm_, 'value': clip_grad_value_}
 
 
 class ConfigError(ValueError):
@@ -102,7 +80,7 @@ def check_config(cfg: Config, required: Collection[str] = ()) -> None:
 
 def find_problems(cfg: Config, required: Collection[str]) -> Iterator[str]:
     """Yield what is wrong with a config, one line each."""
-    yield from _check_top_level(cfg)
+    yield from check_top_level(cfg)
     for name in required:
         if cfg.get(name) is None:
             yield f'{name} is missing'
@@ -113,18 +91,25 @@ def find_problems(cfg: Config, required: Collection[str]) -> Iterator[str]:
         near = nearest(name, HOOK_NAMES)
         if name not in HOOK_NAMES and near:
             yield f'default_hooks.{name}: did you mean {near!r}?'
-    for name in TOP_LEVEL & set(cfg):
+    for name in (TOP_LEVEL | {'test_pipeline'}) & set(cfg):
         yield from _walk(cfg[name], name, scope)
 
 
-def _check_top_level(cfg: Config) -> Iterator[str]:
-    for name in cfg:
-        if name in TOP_LEVEL or name.endswith(FREE_ENDINGS):
-            continue
-        if name in OUTDATED:
-            yield f'nothing reads {name!r}; use {OUTDATED[name]}'
-        elif nearest(name, TOP_LEVEL):
-            yield f'unknown key {name!r}' + hint(name, TOP_LEVEL)
+def check_model(cfg: Config, scope: str) -> None:
+    """Stop at the first misspelt argument or type of the model alone.
+
+    Args:
+        cfg: A config, of which nothing but the model has to be good.
+        scope: Where its types are registered.
+
+    Raises:
+        ConfigError: As :func:`check_config`.
+    """
+    name = cfg.filename or 'config'
+    if cfg.get('model') is None:
+        raise ConfigError(f'{name}: model is missing')
+    for problem in _walk(cfg.model, 'model', scope):
+        raise ConfigError(f'{name}: {problem}')
 
 
 def _walk(node: Any, path: str, scope: str) -> Iterator[str]:
@@ -132,7 +117,10 @@ def _walk(node: Any, path: str, scope: str) -> Iterator[str]:
     if isinstance(node, list | tuple):
         for index, item in enumerate(node):
             yield from _walk(item, f'{path}[{index}]', scope)
-    if not isinstance(node, dict) or path.rpartition('.')[2] in OPAQUE:
+    if path.endswith('.clip_grad'):
+        yield from _check_clip_grad(node, path)
+        return
+    if not isinstance(node, dict):
         return
     scope = node.get('_scope_', scope)
     kind = node.get('type', _default_type(node, path))
@@ -195,6 +183,28 @@ def _check_required(
                 yield f'{path}: {cls.__name__} needs {name!r}'
 
 
+def _check_clip_grad(node: Any, path: str) -> Iterator[str]:
+    if node is None:
+        return
+    if not isinstance(node, dict):
+        yield f'{path} must be a dict as dict(max_norm=1.0), got {node!r}'
+        return
+    function = CLIP_FUNCTIONS.get(node.get('type', 'norm'))
+    if function is None:
+        yield f"{path}.type: {node['type']!r} is neither 'norm' nor 'value'"
+        return
+    parameters = inspect.signature(function).parameters
+    known = parameters.keys() - {'parameters'}
+    for key in node.keys() - known - {'type'}:
+        yield (
+            f'{path}: {function.__name__} takes no argument {key!r}'
+            + hint(key, known)
+        )
+    for key in known - node.keys():
+        if parameters[key].default is inspect.Parameter.empty:
+            yield f'{path}: {function.__name__} needs {key!r}'
+
+
 def _extra_keys(cls: Callable, path: str) -> frozenset[str]:
     parent = path.rpartition('.')[0]
     if path == 'train_cfg':
@@ -205,6 +215,9 @@ def _extra_keys(cls: Callable, path: str) -> frozenset[str]:
         return SCHEDULER_KEYS
     if parent.endswith('losses'):
         return TERM_KEYS
+    if cls is PretrainedInit:
+        # Backbones of slotkd read it themselves.
+        return frozenset({'trust'})
     if inspect.isclass(cls) and issubclass(cls, Hook):
         return frozenset({'priority'})
     return frozenset()

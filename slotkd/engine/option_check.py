@@ -1,11 +1,12 @@
 """Find options of the command line that nothing would read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from mmengine.config import Config
 
-from slotkd.engine.config_check import TOP_LEVEL, ConfigError
+from slotkd.engine.config_check import ConfigError
+from slotkd.engine.top_level_keys import MISPLACED, TOP_LEVEL
 from slotkd.engine.type_lookup import hint
 
 
@@ -27,7 +28,7 @@ def check_options(cfg: Config, options: dict[str, Any]) -> None:
         if name not in cfg:
             raise ConfigError(
                 f'--cfg-options {option}: {cfg.filename} has no {name!r}'
-                + hint(name, TOP_LEVEL | set(cfg))
+                + _instead(name, TOP_LEVEL | set(cfg))
             )
         places = [
             place
@@ -39,6 +40,12 @@ def check_options(cfg: Config, options: dict[str, Any]) -> None:
                 f'--cfg-options {option}: too late to change {name!r}, its '
                 f'value stands in {", ".join(sorted(places))}'
             )
+
+
+def _instead(name: str, known: Collection[str]) -> str:
+    if name in MISPLACED:
+        return f'; use {MISPLACED[name]}'
+    return hint(name, known)
 
 
 def _places(node: Any, path: str, name: str, value: Any) -> Iterator[str]:

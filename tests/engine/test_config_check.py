@@ -5,10 +5,10 @@ import copy
 import pytest
 from mmengine.config import Config
 
-from slotkd.engine import ConfigError, check_config
+from slotkd.engine import ConfigError, check_config, check_model
 from slotkd.engine.config_check import TERM_KEYS
 from slotkd.models.losses.loss_terms import SCHEDULE_KEYS
-from tests import toy_run
+from tests import tiny, toy_run
 
 MMSEG_HEAD = dict(
     type='mmseg.FCNHead',
@@ -51,15 +51,29 @@ def test_checking_changes_nothing():
         ('train_dataloder', "did you mean 'train_dataloader'?"),
         ('modle', "did you mean 'model'?"),
         ('lr_config', "nothing reads 'lr_config'; use param_scheduler"),
+        ('seed', "nothing reads 'seed'; use randomness.seed"),
+        ('max_iters', "nothing reads 'max_iters'; use train_cfg.max_iters"),
+        ('total_epochs', 'use train_cfg.max_epochs'),
+        ('val_interval', 'use train_cfg.val_interval'),
+        ('test_pipline', "did you mean 'test_pipeline'?"),
+        ('train_pipelines', "did you mean 'train_pipeline'?"),
     ],
 )
 def test_top_level_keys(option, told):
-    assert told in complaint(changed(**{option: 1}))
+    assert told in complaint(changed(**{option: 99}))
 
 
 @pytest.mark.parametrize(
     'option',
-    ['val_pipeline', 'data_root', 'train_dataset', 'crop_size', 'slot_dino'],
+    [
+        'val_pipeline',
+        'tta_pipeline',
+        'test_pipeline_strong',
+        'data_root',
+        'train_dataset',
+        'crop_size',
+        'slot_dino',
+    ],
 )
 def test_names_of_pieces_are_free(option):
     check_config(changed(**{option: dict(a=1)}))
@@ -148,10 +162,76 @@ def test_full_paths_are_types():
     assert "did you mean 'in_features'?" in complaint(cfg)
 
 
-def test_clip_type_is_no_registered_type():
-    check_config(
-        changed(**{'optim_wrapper.clip_grad': dict(type='value', clip=1)})
+@pytest.mark.parametrize(
+    'clip_grad',
+    [
+        None,
+        dict(max_norm=1),
+        dict(type='norm', max_norm=1, norm_type=1.0, error_if_nonfinite=True),
+        dict(type='value', clip_value=1),
+    ],
+)
+def test_good_clipping_passes(clip_grad):
+    cfg = toy_run.config()
+    cfg.optim_wrapper.clip_grad = clip_grad
+    check_config(cfg)
+
+
+@pytest.mark.parametrize(
+    ('clip_grad', 'told'),
+    [
+        (dict(max_nrom=1), "no argument 'max_nrom'; did you mean 'max_norm'?"),
+        (dict(type='value', max_norm=1), 'clip_grad_value_ takes no argument'),
+        (dict(type='value'), "clip_grad_value_ needs 'clip_value'"),
+        (dict(error_if_nonfinite=True), "clip_grad_norm_ needs 'max_norm'"),
+        (dict(type='nrom', max_norm=1), "'nrom' is neither 'norm' nor"),
+        (0.05, 'must be a dict as dict(max_norm=1.0), got 0.05'),
+    ],
+)
+def test_wrong_clipping(clip_grad, told):
+    cfg = toy_run.config()
+    cfg.optim_wrapper.clip_grad = clip_grad
+    message = complaint(cfg)
+    assert 'optim_wrapper.clip_grad' in message and told in message
+
+
+def test_pieces_that_reach_their_place_pass():
+    cfg = toy_run.config(max_iters=8, seed=1)
+    assert (cfg.train_cfg.max_iters, cfg.randomness.seed) == (8, 1)
+    check_config(cfg)
+    cfg.max_iters = 9
+    assert 'train_cfg.max_iters' in complaint(cfg)
+
+
+def test_the_pipeline_of_inference_is_read():
+    cfg = toy_run.config(test_pipeline=[dict(type='ResizeVideo', sie=(8, 8))])
+    assert "test_pipeline[0]: ResizeVideo takes no argument 'sie'" in (
+        complaint(cfg)
     )
+
+
+def test_pretrained_backbones_may_be_trusted():
+    init_cfg = dict(type='Pretrained', checkpoint='x.pth', trust=True)
+    cfg = toy_run.config()
+    cfg.model.backbone = dict(type='DinoViT', init_cfg=init_cfg)
+    cfg.model.backbone.init_cfg.trst = True
+    assert "'trst'; did you mean 'trust'?" in complaint(cfg)
+    del cfg.model.backbone.init_cfg.trst
+    check_config(cfg)
+
+
+@pytest.mark.parametrize(
+    ('model', 'told'),
+    [
+        (None, 'config: model is missing'),
+        (tiny.slot_model(num_iter=1), "did you mean 'num_iters'?"),
+    ],
+)
+def test_a_model_alone(model, told):
+    with pytest.raises(ConfigError) as caught:
+        check_model(Config(dict(model=model, seed=3)), 'slotkd')
+    assert told in str(caught.value)
+    check_model(Config(dict(model=tiny.slot_model(), seed=3)), 'slotkd')
 
 
 def test_missing_keys_are_named_with_the_file(tmp_path):
