@@ -150,7 +150,7 @@ def check_finite(losses: dict[str, Tensor], step: int) -> None:
     if torch.isfinite(values).all():
         return
     bad = {
-        key: float(value)
+        key: float(value.detach())
         for key, value in losses.items()
         if not torch.isfinite(value)
     }
