@@ -122,6 +122,7 @@ class LossTerms(nn.Module):
         Raises:
             FloatingPointError: If a term is NaN or infinite.
             TypeError: If a term returns other than its ``parts`` promise.
+            ValueError: If a term refuses the records; names the term.
         """
         step = _step(step)
         logged: dict[str, Tensor] = {}
@@ -132,7 +133,10 @@ class LossTerms(nn.Module):
                 zero = outputs[0].slots.new_zeros(())
                 logged |= {key: zero for key in _loss_keys(name, parts)}
                 continue
-            value = loss(*outputs)
+            try:
+                value = loss(*outputs)
+            except ValueError as error:
+                raise ValueError(f'loss term {name!r}: {error}') from error
             logged |= _named(name, value, parts, factor)
         check_finite(logged, step)
         return logged

@@ -122,6 +122,14 @@ def test_fields_of_both_records():
     assert terms.fields('teacher', 0) == {'recon'}
 
 
+def test_a_term_that_refuses_the_records_is_named(output):
+    object.__setattr__(output, 'recon', None)
+    config = dict(type='FeatureReconstructionLoss')
+    terms = LossTerms(dict(draw=config), ('output',))
+    with pytest.raises(ValueError, match="^loss term 'draw': .*recon is None"):
+        terms(output, step=0)
+
+
 @pytest.mark.filterwarnings('error')
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
 def test_a_loss_that_is_not_finite_is_named(output, value):
