@@ -59,9 +59,12 @@ class LossTerms(nn.Module):
     ``forward(student, teacher)``. It returns a scalar, logged as
     ``loss_<name>``, or a dictionary: entries named in its class attribute
     ``parts`` are losses ``loss_<name>_<part>``, the others are logged as
-    ``<name>_<key>``. A term outside its window is not computed and logged
-    as 0, unless it owns parameters: then it is computed and multiplied by
-    0, so that distributed training sees a gradient for each parameter.
+    ``<name>_<key>``.
+
+    A term outside its window is not computed but counts 0 times the fields
+    it reads, so that distributed training sees a gradient for each parameter
+    behind them at every step. A term that owns parameters is computed and
+    multiplied by 0, for the same reason.
 
     Args:
         terms: Name to config of a registered loss, with the reserved keys
@@ -98,15 +101,24 @@ class LossTerms(nn.Module):
     def fields(self, record: str, step: int | None = None) -> frozenset[str]:
         """Return the fields of a record that the terms of a step read.
 
+        Of the trained record these are the fields of every term with a
+        weight, whatever its window: a decoder that stood still until its
+        term begins would leave parameters without a gradient, which
+        distributed training refuses. Of the teacher, which has no gradient,
+        only those of the terms that are computed.
+
         Args:
             record: One of the names given at construction.
             step: Training iteration; that of the running loop if None.
         """
-        attribute = 'teacher_fields' if record == 'teacher' else 'fields'
+        teacher = record == 'teacher'
+        attribute = 'teacher_fields' if teacher else 'fields'
         step = _step(step)
         read: frozenset[str] = frozenset()
         for name, loss in self.losses.items():
-            if self.schedules[name].factor(step) or _owns_parameters(loss):
+            schedule = self.schedules[name]
+            weight = schedule.factor(step) if teacher else schedule.loss_weight
+            if weight or _owns_parameters(loss):
                 read |= frozenset(getattr(loss, attribute))
         return read
 
@@ -130,7 +142,7 @@ class LossTerms(nn.Module):
             factor = self.schedules[name].factor(step)
             parts = getattr(loss, 'parts', None)
             if factor == 0 and not _owns_parameters(loss):
-                zero = outputs[0].slots.new_zeros(())
+                zero = _zero(outputs[0], loss)
                 logged |= {key: zero for key in _loss_keys(name, parts)}
                 continue
             try:
@@ -173,6 +185,16 @@ def _step(step: int | None) -> int:
 
 def _owns_parameters(loss: nn.Module) -> bool:
     return any(p.requires_grad for p in loss.parameters())
+
+
+def _zero(output: Any, loss: Any) -> Tensor:
+    """Return an exact 0 that keeps the graph of what a term reads."""
+    zero = output.slots[:0].sum()
+    for name in loss.fields:
+        value = getattr(output, name)
+        if isinstance(value, Tensor):
+            zero = zero + value[:0].sum()  # 0 * inf would be NaN
+    return zero
 
 
 def _loss_keys(name: str, parts: tuple[str, ...] | None) -> list[str]:

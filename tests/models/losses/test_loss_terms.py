@@ -1,5 +1,7 @@
 """LossTerms: windows, names, what is skipped, and what is refused."""
 
+import copy
+
 import pytest
 import torch
 from mmengine.logging import MessageHub
@@ -95,14 +97,58 @@ def test_a_term_outside_its_window(output, with_weight):
     assert float(loss.detach()) == 0
     # A term with parameters runs, so that DDP sees a gradient for each.
     assert terms.losses['late'].calls == int(with_weight)
-    assert loss.requires_grad == with_weight
+    slots_grad = torch.autograd.grad(loss, output.slots, retain_graph=True)[0]
+    assert not slots_grad.any()
     if with_weight:
         loss.backward()
         assert terms.losses['late'].weight.grad == 0
-    assert terms.fields('output', 4) == (
-        {'slots'} if with_weight else frozenset()
-    )
+    assert terms.fields('output', 4) == {'slots'}
     assert float(terms(output, step=5)['loss_late'].detach()) != 0
+
+
+def test_the_zero_is_exact_whatever_the_slots(output):
+    object.__setattr__(output, 'slots', output.slots * float('inf'))
+    config = dict(type='TwoPartLoss', begin=5)
+    losses = LossTerms(dict(late=config), ('output',))(output, step=0)
+    assert losses == {'loss_late_low': 0, 'loss_late_high': 0}
+
+
+def test_training_outside_every_window_changes_nothing():
+    config = tiny.slot_model(
+        losses=dict(
+            recon=dict(type='FeatureReconstructionLoss', begin=5),
+            slot_contrast=dict(type='SlotContrastLoss', begin=5),
+        )
+    )
+    model = tiny.build(config)
+    before = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.Adam(model.parameters())
+    sum(model(tiny.clips(), mode='loss').values()).backward()
+    optimizer.step()
+    assert all(not p.grad.any() for p in model.parameters())
+    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+
+
+def test_windows_under_ddp(tmp_path):
+    """The decoder's only term opens late: no parameter is ever unused."""
+    store = f'file://{tmp_path}/store'
+    torch.distributed.init_process_group(
+        'gloo', init_method=store, rank=0, world_size=1
+    )
+    config = tiny.slot_model(
+        losses=dict(
+            recon=dict(type='FeatureReconstructionLoss', begin=2, end=4),
+            slot_contrast=dict(type='SlotContrastLoss', end=3),
+        )
+    )
+    try:
+        model = nn.parallel.DistributedDataParallel(tiny.build(config))
+        hub = MessageHub.get_instance('ddp')
+        for step in range(6):
+            hub.update_info('iter', step)
+            sum(model(tiny.clips(), mode='loss').values()).backward()
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def test_the_step_is_that_of_the_running_loop(output):
@@ -111,7 +157,7 @@ def test_the_step_is_that_of_the_running_loop(output):
     )
     hub = MessageHub.get_instance('loop')
     hub.update_info('iter', 6)
-    assert float(terms(output)['loss_late']) == 0
+    assert float(terms(output)['loss_late'].detach()) == 0
     hub.update_info('iter', 7)
     assert float(terms(output)['loss_late'].detach()) != 0
 
@@ -120,6 +166,23 @@ def test_fields_of_both_records():
     terms = LossTerms(dict(a=dict(type='PairLoss')), ('student', 'teacher'))
     assert terms.fields('student', 0) == {'slots'}
     assert terms.fields('teacher', 0) == {'recon'}
+
+
+@pytest.mark.parametrize(
+    ('config', 'step', 'student', 'teacher'),
+    [
+        (dict(begin=5), 4, {'slots'}, set()),
+        (dict(begin=5), 5, {'slots'}, {'recon'}),
+        (dict(end=5), 5, {'slots'}, set()),
+        (dict(loss_weight=0.0), 0, set(), set()),
+    ],
+)
+def test_fields_outside_the_window(config, step, student, teacher):
+    terms = LossTerms(
+        dict(a=dict(type='PairLoss', **config)), ('student', 'teacher')
+    )
+    assert terms.fields('student', step) == student
+    assert terms.fields('teacher', step) == teacher
 
 
 def test_a_term_that_refuses_the_records_is_named(output):

@@ -407,10 +407,12 @@ def test_terms_are_logged_apart_and_exactly_zero_before_begin():
     terms = LossTerms(
         dict(ssync=dict(type='SSyncLoss', iou_thr=0.5, begin=30)), ('output',)
     )
-    output = record(*random_logits())
+    logits = random_logits()
+    output = record(*logits)
     before = terms(output, step=29)
     assert before == {'loss_ssync_bd': 0, 'loss_ssync_nbd': 0}
-    assert not any(v.requires_grad for v in before.values())
+    sum(before.values()).backward()
+    assert not any(x.grad.any() for x in logits)
     after = terms(output, step=30)
     result = ssync_loss(
         output.attn_logits, output.mask_logits, GRID, iou_thr=0.5
