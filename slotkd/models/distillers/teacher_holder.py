@@ -56,14 +56,14 @@ class TeacherHolder:
         """Return the teacher; build and load it first where needed.
 
         Args:
-            like: A tensor on the device the teacher shall be built on.
+            like: A tensor of the device and dtype the teacher shall have.
         """
         if self._model is None:
             model = MODELS.build(self._config)
             assert self.checkpoint is not None
             load_teacher(model, self.checkpoint)
             if like is not None:
-                model = model.to(like.device)
+                model = model.to(like.device, like.dtype)
             self._model = _freeze(model)
         return self._model
 

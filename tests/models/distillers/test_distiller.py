@@ -121,6 +121,21 @@ def test_the_teacher_is_loaded_at_first_use(teacher_file):
         assert torch.equal(model.teacher.state_dict()[key], value)
 
 
+def test_a_teacher_loaded_late_has_the_students_dtype(teacher_file):
+    path, teacher = teacher_file
+    model = Distiller(
+        tiny.slot_model(),
+        tiny.slot_model(slot_dim=32),
+        distill_losses=SLOT_MATCH,
+        teacher_checkpoint=path,
+    ).double()
+    loss = model(tiny.clips().double(), mode='loss')['loss_slot_match']
+    assert loss.dtype == torch.float64
+    torch.testing.assert_close(
+        model.teacher.state_dict(), teacher.double().state_dict()
+    )
+
+
 def test_a_student_predicts_without_the_teachers_file():
     config = tiny.slot_model(slot_dim=32)
     model = Distiller(
