@@ -53,7 +53,7 @@ class PatchPixels(BaseModule):
         cells: Sub-cells along each side of a patch.
 
     Source:
-        The fixed features of the quick start; own design.
+        Own design, for tests and ablations.
     """
 
     frozen = True
