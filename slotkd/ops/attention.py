@@ -79,7 +79,10 @@ def slot_geometry(
 
     Source:
         Biza et al., Invariant Slot Attention, ICML 2023, arXiv:2302.04973,
-        section 3. Differs: the spread is kept for each axis.
+        section 3. Differs: the spread is kept for each axis, and its lower
+        bound is 0.05, not 0.001: a slot that looks at one patch of a coarse
+        grid has no spread of its own, and dividing by 0.001 would put its
+        neighbours hundreds of spreads away.
     """
     weights = competitive_weights(attn_logits)
     xy = frame_coordinates(grid, weights)
