@@ -17,10 +17,12 @@ def init_model(
 ) -> nn.Module:
     """Build a model, load its weights and put it in eval mode.
 
-    A distiller's config gives the whole distiller, whose teacher is loaded
-    only when it is asked for. Called on frames (B, T, 3, H, W) the model
-    normalises nothing: ``model(inputs, mode='tensor')`` takes float32
-    inputs that are normalised already.
+    A distiller's config gives the whole distiller. With a checkpoint its
+    teacher is loaded only when it is asked for; without one, the weights
+    that the config names are loaded, the teacher's among them. Called on
+    frames (B, T, 3, H, W) the model normalises nothing:
+    ``model(inputs, mode='tensor')`` takes float32 inputs that are
+    normalised already.
 
     Args:
         config: Path of a config file, or a config.
