@@ -3,12 +3,12 @@
 # Masks are read for validation only.
 data_root = '{{$SLOTKD_DATA_ROOT:data/videos}}'
 train_pipeline = [
-    dict(type='ResizeVideo', size=224),
+    dict(type='ResizeVideo', size=128),
     dict(type='RandomFlipVideo', prob=0.5),
     dict(type='PackVideoInputs'),
 ]
 test_pipeline = [
-    dict(type='ResizeVideo', size=224),
+    dict(type='ResizeVideo', size=128),
     dict(type='PackVideoInputs'),
 ]
 train_dataloader = dict(
@@ -39,5 +39,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='ObjectDiscoveryMetric', mask_size=224)
+val_evaluator = dict(type='ObjectDiscoveryMetric', mask_size=128)
 test_evaluator = val_evaluator

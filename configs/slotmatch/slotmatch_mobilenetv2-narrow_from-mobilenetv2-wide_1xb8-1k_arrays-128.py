@@ -15,7 +15,7 @@ model = dict(
     student=_base_.slot_mobilenetv2_narrow,
     teacher=_base_.slot_mobilenetv2_wide,
     teacher_checkpoint='work_dirs/'
-    'slotcontrast_mobilenetv2-wide_1xb8-1k_arrays-224/iter_1000.pth',
+    'slotcontrast_mobilenetv2-wide_1xb8-1k_arrays-128/iter_1000.pth',
     distill_losses=dict(
         slot_match=dict(
             type='SlotMatchLoss',
@@ -25,3 +25,12 @@ model = dict(
         )
     ),
 )
+# Objects are small here: features at stride 8, 32 channels, 16x16 patches.
+model['student']['backbone']['backbone'].update(out_indices=(2,))
+model['student']['backbone'].update(feat_dim=32)
+model['student']['neck'].update(feat_dim=32)
+model['student']['decoder'].update(feat_dim=32)
+model['teacher']['backbone']['backbone'].update(out_indices=(2,))
+model['teacher']['backbone'].update(feat_dim=32)
+model['teacher']['neck'].update(feat_dim=32)
+model['teacher']['decoder'].update(feat_dim=32)

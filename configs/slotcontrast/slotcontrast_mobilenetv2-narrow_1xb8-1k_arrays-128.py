@@ -11,3 +11,8 @@ model = dict(
         type='VideoDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3
     ),
 )
+# Objects are small here: features at stride 8, 32 channels, 16x16 patches.
+model['backbone']['backbone'].update(out_indices=(2,))
+model['backbone'].update(feat_dim=32)
+model['neck'].update(feat_dim=32)
+model['decoder'].update(feat_dim=32)
