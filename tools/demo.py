@@ -119,13 +119,15 @@ def normalised(video: dict) -> torch.Tensor:
 
 
 def frames_per_second(
-    runs: dict[str, FinishedRun], rounds: int = 15, videos: int = 16
+    runs: dict[str, FinishedRun], rounds: int = 40, videos: int = 16
 ) -> dict[str, float]:
-    """Time whole-video prediction, the models in turn.
+    """Time whole-video prediction on one thread, the models in turn.
 
     Taking turns spreads what else the machine does over all of them; the
     fastest round counts, as it is disturbed least.
     """
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     device = next(runs['teacher'].model.parameters()).device
     some = runs['teacher'].videos[:videos]
     batch = torch.cat([normalised(video) for video in some]).to(device)
@@ -136,6 +138,7 @@ def frames_per_second(
                 start = time.perf_counter()
                 run.model.run(batch, ('masks',)).masks.cpu()
                 seconds[name].append(time.perf_counter() - start)
+    torch.set_num_threads(num_threads)
     frames = batch.shape[0] * batch.shape[1]
     return {name: frames / min(times[2:]) for name, times in seconds.items()}
 
