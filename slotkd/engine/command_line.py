@@ -198,3 +198,25 @@ def require_file(path: str | Path, what: str) -> None:
     """
     if '://' not in str(path) and not Path(path).expanduser().is_file():
         raise FileNotFoundError(f'{what} {path} does not exist')
+
+
+def require_writable(path: str | Path) -> None:
+    """Stop where a file cannot be written, before long work for it.
+
+    Folders that are missing will be made.
+
+    Raises:
+        IsADirectoryError: If it is a folder.
+        NotADirectoryError: If a folder of its path is a file.
+        PermissionError: If its folder does not allow it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f'{path} is a folder, expected a file name')
+    folder = path.absolute().parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(f'{path}: {folder} is not a folder')
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f'{path}: {folder} is not writable')

@@ -53,7 +53,10 @@ BUILT_AS_THEY_ARE = re.compile(
     r'model\b|\w+_dataloader\.dataset\b|\w+_evaluator\b|\w+_hooks\b'
 )
 # A checked 'clip_grad' names its function by 'type', as mmengine does.
-CLIP_FUNCTIONS = {'norm': clip_grad_norm_, 'value': clip_grad_value_}
+CLIP_FUNCTIONS: dict[str, Callable] = {
+    'norm': clip_grad_norm_,
+    'value': clip_grad_value_,
+}
 
 
 class ConfigError(ValueError):
@@ -95,12 +98,12 @@ def find_problems(cfg: Config, required: Collection[str]) -> Iterator[str]:
         yield from _walk(cfg[name], name, scope)
 
 
-def check_model(cfg: Config, scope: str) -> None:
+def check_model(cfg: Config) -> None:
     """Stop at the first misspelt argument or type of the model alone.
 
     Args:
-        cfg: A config, of which nothing but the model has to be good.
-        scope: Where its types are registered.
+        cfg: A config, of which nothing but the model has to be good; types
+            without a scope are slotkd's.
 
     Raises:
         ConfigError: As :func:`check_config`.
@@ -108,6 +111,7 @@ def check_model(cfg: Config, scope: str) -> None:
     name = cfg.filename or 'config'
     if cfg.get('model') is None:
         raise ConfigError(f'{name}: model is missing')
+    scope = cfg.get('default_scope') or 'slotkd'
     for problem in _walk(cfg.model, 'model', scope):
         raise ConfigError(f'{name}: {problem}')
 

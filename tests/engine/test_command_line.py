@@ -12,6 +12,7 @@ from slotkd.engine import (
     build_runner,
     load_config,
     require_file,
+    require_writable,
     run_command,
     run_config,
     run_parser,
@@ -162,6 +163,21 @@ def test_require_file(tmp_path):
     require_file('https://somewhere/x.pth', 'checkpoint')
     with pytest.raises(FileNotFoundError, match='checkpoint .*x.pth does not'):
         require_file(tmp_path / 'x.pth', 'checkpoint')
+
+
+def test_require_writable(tmp_path, monkeypatch):
+    require_writable(tmp_path / 'new' / 'folders' / 'x.json')
+    require_writable('x.json')
+    (tmp_path / 'file').write_text('')
+    require_writable(tmp_path / 'file')
+    with pytest.raises(NotADirectoryError, match='file is not a folder'):
+        require_writable(tmp_path / 'file' / 'new' / 'x.json')
+    with pytest.raises(IsADirectoryError, match='is a folder'):
+        require_writable(tmp_path)
+    # Permissions do not bind the superuser, who may run this.
+    monkeypatch.setattr('os.access', lambda path, mode: False)
+    with pytest.raises(PermissionError, match='is not writable'):
+        require_writable(tmp_path / 'new' / 'x.json')
 
 
 def test_one_process_needs_no_group():
