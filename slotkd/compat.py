@@ -11,7 +11,6 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
-from functools import cache
 from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -113,16 +112,6 @@ def relax_loader() -> None:
     )
 
 
-# What torch.load raises for files that are damaged or something else.
-READ_ERRORS = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    OSError,
-    EOFError,
-    KeyError,
-)
-
-
 # The name is part of the line that mmengine logs.
 def load_from_local(
     filename: str | Path,
@@ -149,22 +138,15 @@ def load_from_local(
             return torch.load(path, map_location, weights_only=True)
         except pickle.UnpicklingError:
             loaded = torch.load(path, map_location, weights_only=False)
-    except READ_ERRORS as error:
+    # A file that is something else may raise anything.
+    except Exception as error:
         reason = str(error).partition('\n')[0]
         raise ValueError(
-            f'checkpoint {filename} cannot be read: {reason}'
+            f'checkpoint {filename} cannot be read: not a PyTorch checkpoint, '
+            f'or a damaged one ({type(error).__name__}: {reason})'
         ) from error
-    _warn_of_unpickling(str(filename))
+    logger.info('unpickled checkpoint %s, which was named here', filename)
     return loaded
-
-
-@cache
-def _warn_of_unpickling(filename: str) -> None:
-    logger.warning(
-        'checkpoint %s holds more than tensors; it was unpickled because '
-        'it was named on this machine. Do this to trusted files only.',
-        filename,
-    )
 
 
 def pkg_resources_is_missing() -> bool:
