@@ -7,9 +7,11 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
+from slotkd.apis.weights import reading_weights_only
 from slotkd.engine import (
     build_runner,
     require_file,
+    require_writable,
     run_command,
     run_config,
     run_parser,
@@ -34,8 +36,10 @@ def main() -> None:
     """Evaluate."""
     args = parse_args()
     require_file(args.checkpoint, 'checkpoint')
-    if args.out is not None and Path(args.out).suffix != '.json':
-        raise ValueError(f'--out must name a .json file, got {args.out}')
+    if args.out is not None:
+        if Path(args.out).suffix != '.json':
+            raise ValueError(f'--out must name a .json file, got {args.out}')
+        require_writable(args.out)
     cfg = run_config(args)
     cfg.load_from = args.checkpoint
     cfg.resume = False
@@ -46,7 +50,9 @@ def main() -> None:
             'interval': 1,
             'out_dir': os.path.abspath(args.show_dir),
         }
-    metrics = build_runner(cfg, REQUIRED).test()
+    runner = build_runner(cfg, REQUIRED)
+    with reading_weights_only():
+        metrics = runner.test()
     if args.out is not None and is_main_process():
         text = json.dumps({k: float(v) for k, v in metrics.items()}, indent=2)
         write_atomically(f'{text}\n'.encode(), args.out)

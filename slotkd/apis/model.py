@@ -1,19 +1,32 @@
 """init_model: a model from a config and a checkpoint, ready to use."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 from torch import nn
 
+from slotkd.apis.weights import load_weights
+from slotkd.engine import (
+    ConfigError,
+    check_model,
+    load_config,
+    require_file,
+)
+from slotkd.engine.command_line import one_line
 from slotkd.registry import MODELS
 
 
 def init_model(
     config: str | Path | Config,
-    checkpoint: str | None = None,
-    device: str = 'cpu',
+    checkpoint: str | Path | None = None,
+    device: str | torch.device = 'cpu',
 ) -> nn.Module:
     """Build a model, load its weights and put it in eval mode.
 
@@ -26,8 +39,9 @@ def init_model(
 
     Args:
         config: Path of a config file, or a config.
-        checkpoint: Path or URL of the weights; None keeps those the config
-            names, or random ones.
+        checkpoint: Path or URL of the weights, of a run or published, see
+            :func:`slotkd.apis.weights.load_weights`; no code in it is run.
+            None keeps those the config names, or random ones.
         device: Where to put the model.
 
     Returns:
@@ -35,20 +49,72 @@ def init_model(
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        KeyError: If the config has no ``model``.
-        RuntimeError: If the weights do not fit the model.
+        ValueError: If the config builds no model, the weights do not fit
+            it, or there is no such device.
     """
     if not isinstance(config, Config):
-        if not Path(config).is_file():
-            raise FileNotFoundError(f'config file not found: {config}')
-        config = Config.fromfile(config)
-    if 'model' not in config:
-        raise KeyError(f"config {config.filename} has no 'model'")
-    init_default_scope(config.get('default_scope', 'slotkd'))
-    model = MODELS.build(config.model)
+        config = load_config(str(config))
+    check_model(config)
+    model = build_model(config, config.model)
+    return finish(model, config, checkpoint, device)
+
+
+def build_model(config: Config, part: dict) -> nn.Module:
+    """Build a model of a config.
+
+    Args:
+        config: Config of the run.
+        part: The model in it.
+
+    Raises:
+        ValueError: If it cannot be built; names the config.
+    """
+    init_default_scope(config.get('default_scope') or 'slotkd')
+    try:
+        return MODELS.build(part)
+    except (AssertionError, KeyError, TypeError) as error:
+        name = config.filename or 'config'
+        raise ConfigError(f'{name}: {one_line(error)}') from error
+
+
+def finish(
+    model: Any,
+    config: Config,
+    checkpoint: str | Path | None,
+    device: str | torch.device,
+) -> nn.Module:
+    """Give a new model its weights, its config and its place.
+
+    Args:
+        model: The model.
+        config: Config of the run.
+        checkpoint: Its weights; None for those that the config names.
+        device: Where to put it.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If it does not fit, or there is no such device.
+    """
     if checkpoint is None:
-        model.init_weights()
+        with _quiet():
+            model.init_weights()
     else:
-        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+        require_file(checkpoint, 'checkpoint')
+        load_weights(model, checkpoint)
     model.cfg = config
-    return model.to(device).eval()
+    try:
+        return model.to(torch.device(device)).eval()
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f'device {device}: {one_line(error)}') from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep mmengine from listing how every parameter was initialised."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

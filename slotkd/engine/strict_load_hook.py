@@ -40,6 +40,35 @@ def misfits(
     return listed
 
 
+def check_fit(
+    state: dict[str, Tensor],
+    own: dict[str, Tensor],
+    source: str,
+    owner: str,
+    *,
+    allow_missing: bool = False,
+) -> None:
+    """Stop where the tensors of a file differ from those of a model.
+
+    Args:
+        state: Tensors of the file.
+        own: Tensors of the model.
+        source: What the message calls the file.
+        owner: What it calls the model.
+        allow_missing: Let the file leave out tensors.
+
+    Raises:
+        ValueError: Lists the first few differences on one line.
+    """
+    found = misfits(state, own, allow_missing)
+    if found:
+        more = len(found) - SHOWN
+        raise ValueError(
+            f'{source} does not fit {owner}: {"; ".join(found[:SHOWN])}'
+            + (f'; and {more} more' if more > 0 else '')
+        )
+
+
 def spare_weights(model: nn.Module) -> set[str]:
     """Return the names that parts of a model declare as optional.
 
@@ -122,13 +151,11 @@ class StrictLoadHook(Hook):
             checkpoint['state_dict'] = state
         for key in spare_weights(model) - state.keys():
             own.pop(key, None)
-        allow_missing = self.allow_missing and not runner._resume
-        found = misfits(state, own, allow_missing)
-        if found:
-            path = runner._load_from or find_latest_checkpoint(runner.work_dir)
-            more = len(found) - SHOWN
-            listed = '; '.join(found[:SHOWN])
-            raise ValueError(
-                f'checkpoint {path} does not fit {type(model).__name__}: '
-                f'{listed}' + (f'; and {more} more' if more > 0 else '')
-            )
+        path = runner._load_from or find_latest_checkpoint(runner.work_dir)
+        check_fit(
+            state,
+            own,
+            f'checkpoint {path}',
+            type(model).__name__,
+            allow_missing=self.allow_missing and not runner._resume,
+        )

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 
 from slotkd.apis import init_model
 from slotkd.models.video import SlotVideoModel
@@ -88,15 +89,32 @@ def test_inputs_are_taken_as_normalised(config):
 
 
 def test_a_missing_config_is_named():
-    with pytest.raises(FileNotFoundError, match='not found: no/where.py'):
+    with pytest.raises(FileNotFoundError, match='config no/where.py does not'):
         init_model('no/where.py')
 
 
 def test_a_config_without_model_is_named(tmp_path):
     path = tmp_path / 'empty.py'
     path.write_text("default_scope = 'slotkd'\n")
-    with pytest.raises(KeyError, match=r"empty.py has no 'model'"):
+    with pytest.raises(ValueError, match='empty.py: model is missing'):
         init_model(path)
+
+
+def test_a_misspelt_argument_is_named(config):
+    config.model.corrector.slot_dm = 3
+    with pytest.raises(ValueError, match=r"'slot_dm'; did you mean 'slot_di"):
+        init_model(config)
+
+
+def test_an_unknown_device_is_named(config):
+    with pytest.raises(ValueError, match='device abacus'):
+        init_model(config, device='abacus')
+
+
+def test_nothing_is_printed(config, checkpoint, capfd):
+    init_model(config)
+    init_model(config, checkpoint[1])
+    assert capfd.readouterr() == ('', '')
 
 
 def test_a_missing_checkpoint_is_named(config):
@@ -107,15 +125,22 @@ def test_a_missing_checkpoint_is_named(config):
 @pytest.mark.parametrize(
     ('change', 'told'),
     [
-        (dict(slot_dim=24), r'initializer.slots.*4, 16.*4, 24'),
-        (dict(num_slots=5), r'initializer.slots.*4, 16.*5, 16'),
-        (dict(predictor=None), 'unexpected key.*predictor'),
+        (
+            dict(slot_dim=24),
+            r'slots has shape \(1, 4, 16\), the model \(1, 4, 24\)',
+        ),
+        (
+            dict(num_slots=5),
+            r'slots has shape \(1, 4, 16\), the model \(1, 5, 16\)',
+        ),
+        (dict(predictor=None), r'unexpected predictor\.'),
     ],
 )
 def test_weights_that_do_not_fit_are_named(checkpoint, change, told):
     config = Config(dict(model=tiny.slot_model(**change)))
-    with pytest.raises(RuntimeError, match=f'(?s){told}'):
+    with pytest.raises(ValueError, match=f'model.pth does not .*{told}') as e:
         init_model(config, checkpoint[1])
+    assert '\n' not in str(e.value)
 
 
 def test_a_checkpoint_that_lacks_a_weight_is_named(
@@ -125,7 +150,7 @@ def test_a_checkpoint_that_lacks_a_weight_is_named(
     del state['corrector.to_q.weight']
     path = tmp_path / 'lacking.pth'
     torch.save(dict(state_dict=state), path)
-    with pytest.raises(RuntimeError, match='(?s)missing.*corrector.to_q'):
+    with pytest.raises(ValueError, match='missing corrector.to_q.weight'):
         init_model(config, str(path))
 
 
@@ -156,3 +181,37 @@ def test_a_trained_distiller_needs_no_teacher(distiller, tmp_path):
 def test_a_new_distiller_needs_its_teacher(distiller):
     with pytest.raises(FileNotFoundError, match='nowhere.pth'):
         init_model(distiller)
+
+
+def test_any_model_takes_any_run(distiller, config, checkpoint, tmp_path):
+    whole = MODELS.build(distiller.model)
+    path = tmp_path / 'distiller.pth'
+    torch.save(dict(state_dict=whole.state_dict()), path)
+    student = init_model(config, path).state_dict()
+    expected = whole.student.state_dict()
+    assert all(torch.equal(student[key], expected[key]) for key in expected)
+    loaded = init_model(distiller, checkpoint[1]).student.state_dict()
+    alone = checkpoint[0]
+    assert all(torch.equal(loaded[key], alone[key]) for key in alone)
+
+
+def test_the_terms_of_a_run_are_loaded_where_there_are_any(
+    distiller, tmp_path
+):
+    whole = MODELS.build(distiller.model)
+    torch.save(whole.state_dict(), tmp_path / 'distiller.pth')
+    loaded = init_model(distiller, tmp_path / 'distiller.pth').state_dict()
+    terms = [key for key in loaded if key.startswith('distill_losses.')]
+    assert terms
+    state = whole.state_dict()
+    assert all(torch.equal(loaded[key], state[key]) for key in terms)
+
+
+def test_a_training_checkpoint_loads_in_silence(
+    config, checkpoint, tmp_path, capfd
+):
+    history = dict(log_scalars={'loss': HistoryBuffer([1.0], [1])})
+    path = tmp_path / 'iter_8.pth'
+    torch.save(dict(state_dict=checkpoint[0], message_hub=history), path)
+    init_model(config, path)
+    assert capfd.readouterr() == ('', '')
