@@ -18,8 +18,14 @@ from torch import Tensor
 
 from slotkd import __version__
 from slotkd.apis.student import student_weights
-from slotkd.compat import load_from_local
-from slotkd.engine import OneLineParser, run_command, write_atomically
+from slotkd.engine import (
+    OneLineParser,
+    require_file,
+    require_writable,
+    run_command,
+    write_atomically,
+)
+from slotkd.models.backbones import read_checkpoint
 
 # What a config says beyond training.
 KEPT = (
@@ -35,6 +41,9 @@ KEPT = (
     'test_evaluator',
     'test_cfg',
 )
+
+# How OUT.py begins.
+MARK = '# Written by tools/extract_student.py from'
 
 
 def parse_args() -> argparse.Namespace:
@@ -91,6 +100,19 @@ def student_config(cfg: Config) -> Config:
     return Config(kept | {'model': model})
 
 
+def require_own(path: Path) -> None:
+    """Stop where a file that is not of this tool would be overwritten.
+
+    Raises:
+        FileExistsError: Names the file.
+    """
+    if path.exists() and not path.read_bytes().startswith(MARK.encode()):
+        raise FileExistsError(
+            f'{path} exists and is not of this tool: move it, or choose '
+            'another OUT.pth'
+        )
+
+
 def main() -> None:
     """Extract."""
     args = parse_args()
@@ -99,12 +121,11 @@ def main() -> None:
         raise ValueError(f'OUT must name a .pth file, got {args.out}')
     if out.resolve() == Path(args.checkpoint).resolve():
         raise ValueError(f'OUT must not be the checkpoint {args.checkpoint}')
-    checkpoint = load_from_local(args.checkpoint, map_location='cpu')
-    if not isinstance(checkpoint, dict):
-        raise ValueError(
-            f'checkpoint {args.checkpoint} holds no weights of a model, but '
-            f'a {type(checkpoint).__name__}'
-        )
+    require_writable(out)
+    require_own(out.with_suffix('.py'))
+    require_file(args.checkpoint, 'checkpoint')
+    # Read without running code; what is no tensor becomes a placeholder.
+    checkpoint = read_checkpoint(args.checkpoint, trust=True)
     content, config = extract(checkpoint, args.checkpoint)
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -113,7 +134,8 @@ def main() -> None:
     averaged = ', averaged' if content['meta']['averaged'] else ''
     print(f'wrote {out}: {size:,} numbers{averaged}')
     if config is not None:
-        write_atomically(config.pretty_text.encode(), out.with_suffix('.py'))
+        text = f'{MARK} {args.checkpoint}.\n{config.pretty_text}'
+        write_atomically(text.encode(), out.with_suffix('.py'))
         print(f'wrote {out.with_suffix(".py")}')
 
 

@@ -3,6 +3,7 @@
 import argparse
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -64,6 +65,17 @@ def use_amp(cfg: Config) -> None:
         wrapper.clip_grad.pop('error_if_nonfinite', None)
 
 
+def warn_of_new_run(cfg: Config) -> None:
+    """Say so where resuming finds nothing to go on from."""
+    if cfg.get('resume') and cfg.get('load_from') is None:
+        if not Path(cfg.work_dir, 'last_checkpoint').is_file():
+            print_log(
+                f'no checkpoint in {cfg.work_dir}: starting at iteration 0',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+
 def named_checkpoints(node: Any, path: str) -> Iterator[tuple[str, str]]:
     """Yield key and value of each checkpoint that a model config names."""
     if isinstance(node, list | tuple):
@@ -91,7 +103,9 @@ def main() -> None:
         require_file(path, f'{args.config}: {where}')
     if args.amp:
         use_amp(cfg)
-    build_runner(cfg, REQUIRED).train()
+    runner = build_runner(cfg, REQUIRED)
+    warn_of_new_run(cfg)
+    runner.train()
 
 
 if __name__ == '__main__':

@@ -121,6 +121,7 @@ def test_test_writes_metrics_and_drawings(run, trained, tmp_path):
     metrics = json.loads(out.read_text())
     assert {'fg_ari', 'mbo'} <= set(metrics)
     assert all(isinstance(value, float) for value in metrics.values())
+    assert 'unpickled' not in done.stdout + done.stderr
     drawn = list((tmp_path / 'show').rglob('*.png'))
     assert len(drawn) == 3
     assert all(Image.open(path).size > (16, 16) for path in drawn)
@@ -194,7 +195,7 @@ def test_plain_weights_are_extracted_without_a_config(run, tmp_path):
     [
         ({'state_dict': {}}, 'holds no weights of a model, but state_dict'),
         ({'epoch': 3}, 'holds no weights of a model, but epoch'),
-        ([1, 2], 'holds no weights of a model, but a list'),
+        ([1, 2], 'holds a list'),
     ],
 )
 def test_a_file_without_weights_is_refused(run, tmp_path, content, told):
@@ -202,6 +203,35 @@ def test_a_file_without_weights_is_refused(run, tmp_path, content, told):
     done = run('extract_student.py', tmp_path / 'x.pth', tmp_path / 'y.pth')
     assert told in error_line(done)
     assert not (tmp_path / 'y.pth').exists()
+
+
+def test_another_config_is_not_overwritten(run, trained, tmp_path):
+    folder, _ = trained
+    checkpoint = folder / 'work_dirs/toy/iter_2.pth'
+    theirs = tmp_path / 'student.py'
+    theirs.write_text('mine = 1\n')
+    arguments = [checkpoint, tmp_path / 'student.pth']
+    told = error_line(run('extract_student.py', *arguments))
+    assert 'student.py exists and is not of this tool' in told
+    assert theirs.read_text() == 'mine = 1\n'
+    assert not (tmp_path / 'student.pth').exists()
+    theirs.unlink()
+    for _ in range(2):
+        done = run('extract_student.py', *arguments)
+        assert done.returncode == 0, done.stderr
+
+
+def test_resuming_nothing_is_a_warning(run, tmp_path):
+    cfg = toy_run.config()
+    cfg.train_cfg.max_iters = 1
+    path = toy_run.dump(cfg, tmp_path / 'toy.py')
+    arguments = [path, '--work-dir', tmp_path / 'mispelt', '--resume']
+    told = f'no checkpoint in {tmp_path}/mispelt: starting at iteration 0'
+    for known in (False, True):
+        done = run('train.py', *arguments)
+        assert done.returncode == 0, done.stderr
+        log = done.stdout + done.stderr
+        assert log.count(told) == (0 if known else 1)
 
 
 def test_print_config_shows_merged_values(run, tmp_path):
@@ -247,13 +277,18 @@ def test_print_config_shows_merged_values(run, tmp_path):
         ),
         ('train.py', ['toy.py', '--launcher', 'x'], "invalid choice: 'x'"),
         ('test.py', ['toy.py', 'no.pth'], 'checkpoint no.pth does not exist'),
-        ('test.py', ['toy.py', 'bad.pth'], 'bad.pth cannot be read'),
+        ('test.py', ['toy.py', 'bad.pth'], 'bad.pth: not a readable'),
         (
             'test.py',
             ['toy.py', 'other.pth'],
             'other.pth does not fit SlotVideoModel: neck.',
         ),
         ('test.py', ['toy.py', 'ok.pth', '--out', 'x.txt'], 'x.txt'),
+        (
+            'test.py',
+            ['toy.py', 'ok.pth', '--out', 'toy.py/x.json'],
+            'toy.py is not a folder',
+        ),
         ('extract_student.py', ['ok.pth', 'ok.pth'], 'must not be the'),
         ('print_config.py', ['broken.py'], 'broken.py: NameError'),
     ],
