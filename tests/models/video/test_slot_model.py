@@ -100,7 +100,7 @@ def test_losses_and_gradients_equal_the_official_ones(shared, tiny_golden):
         'loss_recon': tiny_golden['loss_featrec'],
         'loss_slot_contrast': 0.5 * tiny_golden['loss_ss'],
     }.items():
-        assert float(losses[name]) == pytest.approx(float(value), abs=1e-5)
+        assert losses[name].item() == pytest.approx(float(value), abs=1e-5)
 
     sum(losses.values()).backward()
     grads = golden.prefixed(tiny_golden, 'grad__')
