@@ -122,7 +122,11 @@ def test_what_does_not_fit_is_listed(published, tmp_path):
 def test_a_run_accepts_a_checkpoint_without_the_final_norm():
     model = official.build(official.slot_model())
     runner = SimpleNamespace(
-        model=model, _resume=False, _load_from='a.pth', work_dir='.'
+        model=model,
+        _train_loop=None,
+        _resume=False,
+        _load_from='a.pth',
+        work_dir='.',
     )
     state = model.state_dict()
     del state['backbone.norm.weight'], state['backbone.norm.bias']
