@@ -66,7 +66,8 @@ def test_each_part_has_the_official_size(counted, name):
 def test_every_dinov2_base_is_counted(repo):
     bases = (repo / 'configs' / '_base_' / 'models').glob('slot_dinov2_*.py')
     stems = {path.stem.removeprefix('slot_dinov2_') for path in bases}
-    assert stems == COUNTS.keys()
+    # The official counts of SSync's COCO model are not published.
+    assert stems - {'s14_coco'} == COUNTS.keys()
 
 
 @pytest.mark.parametrize(
