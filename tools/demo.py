@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class FinishedRun:
     """What is kept of one training."""
 
     model: nn.Module
+    preprocessor: nn.Module
     videos: list[Any]
     scores: dict[str, float]
     train_s: float
@@ -89,9 +90,9 @@ def train(cfg: Config, work_dir: Path) -> FinishedRun:
     model = runner.train()
     train_s = time.perf_counter() - start
     scores = runner.test()
-    model = getattr(model, 'student', model).eval()
     return FinishedRun(
-        model=model,
+        model=getattr(model, 'student', model).eval(),
+        preprocessor=model.data_preprocessor,
         videos=list(runner.test_dataloader.dataset),
         scores={key: float(value) for key, value in scores.items()},
         train_s=train_s,
@@ -113,9 +114,10 @@ def train_all(
     return runs
 
 
-def normalised(video: dict) -> torch.Tensor:
-    """Return a packed video as the quick start's models take it."""
-    return (video['inputs'].float() / 127.5 - 1).unsqueeze(0)
+def normalised(run: FinishedRun, videos: list[dict]) -> torch.Tensor:
+    """Return packed videos as a run's model takes them."""
+    clips = [video['inputs'] for video in videos]
+    return run.preprocessor({'inputs': clips})['inputs']
 
 
 def frames_per_second(
@@ -128,9 +130,8 @@ def frames_per_second(
     """
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    device = next(runs['teacher'].model.parameters()).device
-    some = runs['teacher'].videos[:videos]
-    batch = torch.cat([normalised(video) for video in some]).to(device)
+    teacher = runs['teacher']
+    batch = normalised(teacher, teacher.videos[:videos])
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     with torch.inference_mode():
         for _ in range(rounds + 2):
@@ -184,9 +185,8 @@ def clips_of(runs: dict[str, FinishedRun]) -> list[ReportClip]:
         truth = video['data_samples'].gt_masks
         labels, scores = {'ground truth': truth.numpy()}, {}
         for name, run in runs.items():
-            device = next(run.model.parameters()).device
             with torch.inference_mode():
-                (sample,) = run.model.predict(normalised(video).to(device))
+                (sample,) = run.model.predict(normalised(run, [video]))
             masks = sample.pred_masks.cpu()
             labels[name] = masks.numpy()
             scores[name] = {
@@ -219,7 +219,7 @@ def demo(work_dir: Path, seed: int, iters: int | None) -> dict[str, Any]:
         title='SlotMatch on moving shapes',
         facts={
             'command': 'make demo',
-            'date': f'{datetime.now(UTC):%Y-%m-%d}',
+            'date': f'{datetime.now(timezone.utc):%Y-%m-%d}',
             **describe_machine(),
         },
     )

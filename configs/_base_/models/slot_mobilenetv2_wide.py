@@ -1,5 +1,7 @@
 # A slot model on MobileNetV2 features at stride 16 (96 channels, frozen),
 # the teacher: 128 wide slots, decoder 3x128. For 224x224 frames.
+# The leaves normalise to [-1, 1]: weights trained otherwise (torchvision,
+# OpenMMLab) need their own mean and std in data_preprocessor.
 slot_mobilenetv2_wide = dict(
     type='SlotVideoModel',
     backbone=dict(
