@@ -104,7 +104,7 @@ def test_video_arrays(load, tmp_path, monkeypatch):
     write_arrays(tmp_path / 'train_1.npz', 9)
     write_arrays(tmp_path / 'validation_1.npz', 7)
     cfg = load('video_arrays')
-    check(cfg, (4, 3, 224, 224), (7, 3, 224, 224), num_objects=2)
+    check(cfg, (4, 3, 128, 128), (7, 3, 128, 128), num_objects=2)
 
 
 @pytest.mark.parametrize(
