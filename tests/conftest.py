@@ -12,6 +12,11 @@ from mmengine.visualization import Visualizer
 
 REPO = Path(__file__).resolve().parents[1]
 
+# Tensors here are tiny: more threads only get in each other's way. Commands
+# that tests start inherit the limit.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def fresh_process_state():
