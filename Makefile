@@ -24,5 +24,5 @@ lint: .venv/ready-test
 	touch $@
 
 .venv/ready-test: .venv/ready
-	$(BIN)/pip install -e '.[lite,test]'
+	$(BIN)/pip install -e '.[lite,vis,scenes,test]'
 	touch $@

@@ -19,6 +19,9 @@ EXTRAS = {
     'lite': ['mmcv-lite>=2.1.0,<2.2.0', *MMSEG],
     'full': ['mmcv>=2.1.0,<2.2.0', *MMSEG],
     'hf': ['transformers'],
+    # Never together with mmpretrain or torchvision: mmdet imports both.
+    'vis': ['mmdet>=3.3.0,<3.4', 'mmcv-lite>=2.1.0,<2.2.0'],
+    'scenes': ['pybullet>=3.2.7'],
     'test': [
         'pytest',
         'beartype',
