@@ -27,6 +27,10 @@ class ImageBackbone(FreezableBackbone):
         out_index: Which of the maps to use. Several are resized bilinearly
             to the size of the first one named and joined along channels.
         feat_dim: Channels of the result; measured where None, else checked.
+        normalize: Give each position of each map zero mean and unit variance
+            over channels, as the last layer norm of a ViT does. Without it
+            the few positions with large activations (often the border)
+            dominate a squared reconstruction error.
         frozen: Keep in eval mode, batch norm included, without gradients.
         allow_random: Accept random weights although frozen.
         init_cfg: ``dict(type='Pretrained', checkpoint=path_or_url)``, with
@@ -45,6 +49,7 @@ class ImageBackbone(FreezableBackbone):
         *,
         out_index: int | Sequence[int] = -1,
         feat_dim: int | None = None,
+        normalize: bool = False,
         frozen: bool = True,
         allow_random: bool = False,
         init_cfg: dict | None = None,
@@ -58,6 +63,7 @@ class ImageBackbone(FreezableBackbone):
         if isinstance(out_index, int):
             out_index = [out_index]
         self.out_indices = tuple(out_index)
+        self.normalize = normalize
         self._adopt_checkpoint()
         self.feat_dim, self.patch_size = self._measure()
         if feat_dim not in (None, self.feat_dim):
@@ -125,9 +131,22 @@ class ImageBackbone(FreezableBackbone):
                     f'out_index is {index}, but '
                     f'{type(self.backbone).__name__} returns {len(maps)} maps'
                 )
-        first, *others = (maps[index] for index in self.out_indices)
+        chosen = [maps[index] for index in self.out_indices]
+        if self.normalize:
+            chosen = [
+                _normalize_channels(feature_map) for feature_map in chosen
+            ]
+        first, *others = chosen
         resized = [
             F.interpolate(other, first.shape[2:], mode='bilinear')
             for other in others
         ]
         return torch.cat([first, *resized], dim=1)
+
+
+def _normalize_channels(
+    feature_map: Float[Tensor, 'B C h w'],
+) -> Float[Tensor, 'B C h w']:
+    return F.layer_norm(
+        feature_map.movedim(1, -1), feature_map.shape[1:2]
+    ).movedim(-1, 1)

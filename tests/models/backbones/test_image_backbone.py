@@ -51,6 +51,25 @@ def test_several_levels_are_joined_at_the_size_of_the_first():
     assert coarse_first(images).shape == (1, 16, 4, 3)
 
 
+def test_normalized_levels_have_zero_mean_and_unit_variance_each():
+    images = 50 * torch.randn(2, 3, 32, 24)
+    normalized = wrap(out_index=(0, 1), normalize=True)(images)
+    fine = normalized[:, :6]
+    torch.testing.assert_close(fine.mean(1), torch.zeros(2, 8, 6))
+    variance = fine.var(1, unbiased=False)
+    torch.testing.assert_close(
+        variance, torch.ones(2, 8, 6), rtol=1e-3, atol=0
+    )
+    scaled = ImageBackbone(
+        nn.Conv2d(3, 7, 2, stride=2, bias=False),
+        normalize=True,
+        allow_random=True,
+    )
+    torch.testing.assert_close(
+        scaled(images), scaled(3 * images), rtol=1e-3, atol=1e-4
+    )
+
+
 def test_a_backbone_with_one_map():
     net = ImageBackbone(nn.Conv2d(3, 7, 2, stride=2), allow_random=True)
     assert net(torch.zeros(1, 3, 8, 8)).shape == (1, 7, 4, 4)
