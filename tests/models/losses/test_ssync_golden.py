@@ -9,7 +9,6 @@ import torch
 from slotkd.models.losses.loss_terms import LossTerms
 from slotkd.models.losses.ssync import ssync_loss
 from tests import golden
-from tests.models.video.test_slot_model import OFFICIAL_NAMES, official_tiny
 
 # Names of our fields in the official arrays.
 FIELDS = {
@@ -124,7 +123,7 @@ def test_official_training_step(shared):
     """Four losses, and the gradient of every parameter of the network."""
     arrays = golden.load(shared, 'ssync_end_to_end')
     clip = torch.as_tensor(golden.load(shared, 'slotcontrast_tiny')['clip'])
-    model = official_tiny(shared)
+    model = golden.official_tiny(shared)
     config = dict(
         recon=dict(type='FeatureReconstructionLoss'),
         slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.5),
@@ -152,7 +151,7 @@ def test_official_training_step(shared):
     trained = {k for k, p in parameters.items() if p.grad is not None}
     assert len(grads) == len(trained) > 20
     for name, grad in grads.items():
-        parameter = parameters[golden.renamed(name, OFFICIAL_NAMES)]
+        parameter = parameters[golden.renamed(name, golden.OFFICIAL_NAMES)]
         golden.assert_near(parameter.grad, grad)
 
 

@@ -6,64 +6,8 @@ from torch.nn import functional as F
 
 from slotkd.models.video import hard_masks
 from slotkd.ops.broadcast_decode import broadcast_decode_plain
-from slotkd.registry import MODELS
 from slotkd.structures import VideoDataSample
 from tests import golden, tiny
-
-OFFICIAL_NAMES = {
-    'encoder.module.backbone.model.': 'backbone.',
-    'encoder.module.output_transform.': 'neck.',
-    'processor.module.corrector.norm_features': 'corrector.norm_tokens',
-    'processor.module.corrector.mlp.layers': 'corrector.mlp',
-    'processor.module.': '',
-    'self_attn.': '',
-    'decoder.module.': 'decoder.',
-    'decoder.mlp.layers.0': 'decoder.layers.0',
-    'decoder.mlp.layers.2': 'decoder.layers.1',
-    'decoder.mlp.layers.4': 'decoder.layers.2',
-    'decoder.mlp.layers.6': 'decoder.layers.3',
-}
-
-
-def official_tiny(shared):
-    """Return the official tiny model's twin with its weights."""
-    model = MODELS.build(
-        dict(
-            type='SlotVideoModel',
-            backbone=dict(
-                type='DinoViT',
-                arch=dict(embed_dim=36, depth=2, num_heads=3),
-                img_size=112,
-                allow_random=True,
-            ),
-            neck=dict(type='FeatureMLP', feat_dim=36, out_dim=16),
-            initializer=dict(
-                type='LearnedInitializer', num_slots=5, slot_dim=16
-            ),
-            corrector=dict(type='SlotAttention', slot_dim=16, token_dim=16),
-            predictor=dict(type='TransformerPredictor', slot_dim=16),
-            decoder=dict(
-                type='MLPDecoder',
-                slot_dim=16,
-                feat_dim=36,
-                grid=(6, 6),
-                hidden_dims=(64, 48, 56),
-            ),
-            losses=dict(
-                recon=dict(type='FeatureReconstructionLoss'),
-                slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.5),
-            ),
-        )
-    )
-    path = shared / 'golden' / 'a' / 'slotcontrast_tiny_step0.ckpt'
-    weights = torch.load(path, weights_only=True)['state_dict']
-    weights = {
-        golden.renamed(key, OFFICIAL_NAMES): value
-        for key, value in weights.items()
-    }
-    # The file leaves the final norm out, which nothing here reads.
-    model.load_state_dict(weights, strict=True)
-    return model
 
 
 @pytest.fixture
@@ -73,7 +17,7 @@ def tiny_golden(shared):
 
 @pytest.mark.data
 def test_forward_equals_the_official_model(shared, tiny_golden):
-    model = official_tiny(shared)
+    model = golden.official_tiny(shared)
     output = model(torch.as_tensor(tiny_golden['clip']))
     for name, value in {
         'feats_backbone': output.feats,
@@ -94,7 +38,7 @@ def test_forward_equals_the_official_model(shared, tiny_golden):
 
 @pytest.mark.data
 def test_losses_and_gradients_equal_the_official_ones(shared, tiny_golden):
-    model = official_tiny(shared)
+    model = golden.official_tiny(shared)
     losses = model(torch.as_tensor(tiny_golden['clip']), mode='loss')
     for name, value in {
         'loss_recon': tiny_golden['loss_featrec'],
@@ -108,13 +52,13 @@ def test_losses_and_gradients_equal_the_official_ones(shared, tiny_golden):
     trained = {k for k, p in parameters.items() if p.grad is not None}
     assert len(grads) == len(trained)
     for name, grad in grads.items():
-        parameter = parameters[golden.renamed(name, OFFICIAL_NAMES)]
+        parameter = parameters[golden.renamed(name, golden.OFFICIAL_NAMES)]
         golden.assert_near(parameter.grad, grad)
 
 
 @pytest.mark.data
 def test_three_adam_steps_equal_the_official_ones(shared, tiny_golden):
-    model = official_tiny(shared)
+    model = golden.official_tiny(shared)
     clip = torch.as_tensor(tiny_golden['clip'])
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=float(tiny_golden['plain3_lr']))
@@ -130,7 +74,7 @@ def test_three_adam_steps_equal_the_official_ones(shared, tiny_golden):
         assert float(norm) == pytest.approx(float(expected), rel=1e-4)
     parameters = dict(model.named_parameters())
     for name, value in golden.prefixed(tiny_golden, 'plain3__').items():
-        actual = parameters[golden.renamed(name, OFFICIAL_NAMES)]
+        actual = parameters[golden.renamed(name, golden.OFFICIAL_NAMES)]
         stable = torch.as_tensor(tiny_golden[f'plain3_stable__{name}'])
         difference = (actual.detach() - value).abs()[stable]
         assert float(difference.max()) <= 5e-5
