@@ -132,6 +132,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
         """Save the best checkpoint before removing the one it replaces."""
+        if not self.save_best:
+            return
         with self._removal_after_writing():
             super()._save_best_checkpoint(runner, metrics)
 

@@ -158,3 +158,9 @@ def test_resume_goes_on_removing(trainer, tmp_path):
     resumed = started(trainer, max_keep_ckpts=1)
     save_at(resumed, trainer, 4)
     assert files(tmp_path) == ['iter_4.pth']
+
+
+def test_validation_without_training_saves_nothing(trainer, tmp_path):
+    hook = AtomicCheckpointHook(2)
+    hook.after_val_epoch(trainer, {'fg_ari': 0.5})
+    assert files(tmp_path) == []
