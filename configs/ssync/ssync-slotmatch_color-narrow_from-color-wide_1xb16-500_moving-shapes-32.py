@@ -8,7 +8,7 @@ model = dict(
     student=dict(
         losses=dict(
             ssync=dict(
-                type='SSyncLoss', iou_thr=0.7, loss_weight=1.0, begin=150
+                type='SSyncLoss', iou_thr=0.7, loss_weight=0.04, begin=150
             )
         )
     )

@@ -55,6 +55,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iters', type=int, default=500)
     parser.add_argument(
+        '--weight', type=float, help="SSync's loss_weight, if not the config's"
+    )
+    parser.add_argument(
         '--slots',
         type=int,
         nargs='+',
@@ -70,8 +73,11 @@ def planned(slots: list[int]) -> list[tuple[str, int]]:
     return rows + [(name, count) for count in slots[1:] for name in COUNTED]
 
 
-def run_config(name: str, slots: int, seed: int, iters: int) -> Config:
+def run_config(
+    name: str, slots: int, seed: int, args: argparse.Namespace
+) -> Config:
     """Return the config of one run."""
+    iters = args.iters
     cfg = load_config(str(CONFIG))
     cfg.randomness.seed = seed
     cfg.train_dataloader.dataset.seed = 1000 + seed
@@ -82,6 +88,8 @@ def run_config(name: str, slots: int, seed: int, iters: int) -> Config:
         cfg.model.losses.pop('ssync')
     else:
         cfg.model.losses.ssync.update(options, begin=3 * iters // 10)
+        if args.weight is not None:
+            cfg.model.losses.ssync.loss_weight = args.weight
     cfg.train_cfg.max_iters = iters
     cfg.train_cfg.val_interval = iters
     cfg.param_scheduler[1].end = iters
@@ -136,7 +144,7 @@ def main() -> None:
             kept = results.setdefault(f'{name}, {slots} slots', {})
             if str(seed) in kept:
                 continue
-            cfg = run_config(name, slots, seed, args.iters)
+            cfg = run_config(name, slots, seed, args)
             folder = f'{name}-{slots}-seed{seed}'.replace(' ', '_')
             kept[str(seed)] = run(cfg, work_dir / folder)
             write_atomically(json.dumps(results, indent=1).encode(), path)
