@@ -1,6 +1,7 @@
 """LossTerms: the one place that knows weights, schedules and log names."""
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,7 +114,7 @@ class LossTerms(nn.Module):
         """
         teacher = record == 'teacher'
         attribute = 'teacher_fields' if teacher else 'fields'
-        step = _step(step)
+        step = training_step(step)
         read: frozenset[str] = frozenset()
         for name, loss in self.losses.items():
             schedule = self.schedules[name]
@@ -136,7 +137,7 @@ class LossTerms(nn.Module):
             TypeError: If a term returns other than its ``parts`` promise.
             ValueError: If a term refuses the records; names the term.
         """
-        step = _step(step)
+        step = training_step(step)
         logged: dict[str, Tensor] = {}
         for name, loss in self.losses.items():
             factor = self.schedules[name].factor(step)
@@ -177,7 +178,12 @@ def check_finite(losses: dict[str, Tensor], step: int) -> None:
     )
 
 
-def _step(step: int | None) -> int:
+def training_step(step: int | None = None) -> int:
+    """Return the iteration of the running loop, 0 where none runs.
+
+    Args:
+        step: Returned as it is, where given.
+    """
     if step is not None:
         return step
     return int(MessageHub.get_current_instance().get_info('iter', 0))
@@ -189,12 +195,22 @@ def _owns_parameters(loss: nn.Module) -> bool:
 
 def _zero(output: Any, loss: Any) -> Tensor:
     """Return an exact 0 that keeps the graph of what a term reads."""
-    zero = output.slots[:0].sum()
-    for name in loss.fields:
-        value = getattr(output, name)
-        if isinstance(value, Tensor):
-            zero = zero + value[:0].sum()  # 0 * inf would be NaN
+    read = [getattr(output, name) for name in loss.fields]
+    # Any tensor of the record says which device and type the zero has.
+    values = _tensors(list(vars(output).values()))
+    zero = next(t for t in values if t.is_floating_point()).new_zeros(())
+    for value in _tensors(read):
+        zero = zero + value[:0].sum()  # 0 * inf would be NaN
     return zero
+
+
+def _tensors(node: Any) -> Iterator[Tensor]:
+    """Yield the tensors of a record field, nested ones too."""
+    if isinstance(node, Tensor):
+        yield node
+    elif isinstance(node, list | tuple):
+        for item in node:
+            yield from _tensors(item)
 
 
 def _loss_keys(name: str, parts: tuple[str, ...] | None) -> list[str]:

@@ -1,6 +1,7 @@
 """LossTerms: windows, names, what is skipped, and what is refused."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -49,6 +50,16 @@ class PairLoss(nn.Module):
 
     def forward(self, student, teacher):
         return (student.slots.mean() - teacher.slots.mean()).square()
+
+
+@MODELS.register_module(force=True)
+class NestedLoss(nn.Module):
+    """Reads a field that holds tensors in tuples."""
+
+    fields = ('attn', 'labels')
+
+    def forward(self, output):
+        return output.attn[0][0].mean()
 
 
 @MODELS.register_module(force=True)
@@ -111,6 +122,15 @@ def test_the_zero_is_exact_whatever_the_slots(output):
     config = dict(type='TwoPartLoss', begin=5)
     losses = LossTerms(dict(late=config), ('output',))(output, step=0)
     assert losses == {'loss_late_low': 0, 'loss_late_high': 0}
+
+
+def test_the_zero_keeps_the_graph_of_nested_fields():
+    maps = torch.ones(2, requires_grad=True)
+    output = SimpleNamespace(labels=torch.ones(2).long(), attn=((maps,),))
+    terms = LossTerms(dict(late=dict(type='NestedLoss', begin=5)), ('output',))
+    loss = terms(output, step=0)['loss_late']
+    loss.backward()
+    assert loss == 0 and maps.grad.tolist() == [0, 0]
 
 
 def test_training_outside_every_window_changes_nothing():
