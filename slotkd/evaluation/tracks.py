@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from slotkd.evaluation.rle import frame_runs
+from slotkd.ops.rle import frame_runs
 
 JsonFile = str | Path
 

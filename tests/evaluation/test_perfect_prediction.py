@@ -12,7 +12,7 @@ from slotkd.evaluation import (
     mean_best_overlap,
     video_average_precision,
 )
-from slotkd.evaluation.rle import encode_mask
+from slotkd.ops.rle import encode_mask
 
 
 @pytest.fixture(scope='module')

@@ -3,7 +3,6 @@ import json
 import numpy as np
 import pytest
 
-from slotkd.evaluation.rle import encode_mask
 from slotkd.evaluation.tracks import (
     Video,
     load_json,
@@ -11,6 +10,7 @@ from slotkd.evaluation.tracks import (
     read_videos,
     track_ious,
 )
+from slotkd.ops.rle import encode_mask
 
 VIDEO = Video(id=1, length=4, size=(9, 7))
 

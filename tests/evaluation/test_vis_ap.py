@@ -5,7 +5,7 @@ import pytest
 from mmengine.evaluator import Evaluator
 
 from slotkd.evaluation import video_average_precision
-from slotkd.evaluation.rle import encode_mask, mask_runs
+from slotkd.ops.rle import encode_mask, mask_runs
 from slotkd.registry import METRICS
 
 SHAPE = (4, 64, 64)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from slotkd.evaluation.rle import (
+from slotkd.ops.rle import (
     compress_runs,
     decode_mask,
     decompress_runs,
