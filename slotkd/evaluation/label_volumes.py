@@ -2,43 +2,14 @@
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Integer, Shaped
+from jaxtyping import Float, Integer, Shaped
 from torch import Tensor
+
+from slotkd.ops.instance_labels import VOID
 
 Volume = Shaped[Tensor, '...'] | Shaped[np.ndarray, '...']
 
-VOID = 255
 _DENSE = 512  # widest range of labels that is counted without sorting
-
-
-def labels_from_channels(
-    channels: Bool[Tensor, '*T O H W'], *, ignore_overlaps: bool = False
-) -> Integer[Tensor, '*T H W']:
-    """Merge one mask per instance into a label volume.
-
-    Args:
-        channels: Masks of the instances, without a background channel.
-        ignore_overlaps: Mark pixels of several instances as void instead of
-            raising.
-
-    Returns:
-        1 + channel, 0 where no instance is, 255 where several are.
-
-    Raises:
-        ValueError: If instances overlap, or are more than labels below void.
-    """
-    count = channels.shape[-3]
-    if count >= VOID:
-        raise ValueError(f'{count} instances do not fit below void {VOID}')
-    depth = channels.sum(dim=-3)
-    if not ignore_overlaps and (depth > 1).any():
-        raise ValueError(
-            f'instances overlap in {int((depth > 1).sum())} pixels; set '
-            f'ignore_overlaps=True to leave these out'
-        )
-    index = torch.arange(1, count + 1, device=channels.device)
-    labels = (channels * index[:, None, None]).sum(dim=-3)
-    return labels.masked_fill(depth > 1, VOID)
 
 
 def joint_counts(

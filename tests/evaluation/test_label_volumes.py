@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from slotkd.evaluation.label_volumes import joint_counts, labels_from_channels
+from slotkd.evaluation.label_volumes import joint_counts
 
 
 def _naive(pred, true, labels):
@@ -87,27 +87,3 @@ def test_takes_strided_and_boolean_arrays():
 def test_wrong_volumes_are_named(pred, true, error, text):
     with pytest.raises(error, match=text):
         joint_counts(pred, true)
-
-
-def test_channels_become_labels():
-    channels = torch.zeros(2, 3, 1, 4, dtype=torch.bool)
-    channels[0, 0, 0, :2] = True
-    channels[1, 2, 0, 3] = True
-    assert labels_from_channels(channels).tolist() == [
-        [[1, 1, 0, 0]],
-        [[0, 0, 0, 3]],
-    ]
-
-
-def test_overlaps_raise_or_become_void():
-    channels = torch.ones(2, 1, 3, dtype=torch.bool)
-    channels[1, 0, 0] = False
-    with pytest.raises(ValueError, match='overlap in 2 pixels'):
-        labels_from_channels(channels)
-    labels = labels_from_channels(channels, ignore_overlaps=True)
-    assert labels.tolist() == [[1, 255, 255]]
-
-
-def test_too_many_instances_for_the_void_label():
-    with pytest.raises(ValueError, match='255 .*void 255'):
-        labels_from_channels(torch.zeros(255, 1, 1, dtype=torch.bool))

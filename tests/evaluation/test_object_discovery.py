@@ -13,7 +13,7 @@ from slotkd.evaluation import (
     hungarian_miou,
     mean_best_overlap,
 )
-from slotkd.evaluation.label_volumes import labels_from_channels
+from slotkd.ops.instance_labels import labels_from_channels
 from slotkd.ops.masks import hard_masks
 from slotkd.registry import METRICS
 from slotkd.structures import VideoDataSample
@@ -276,10 +276,13 @@ def _truth(arrays, name):
     bits = np.unpackbits(
         arrays[f'{name}__true_channels_bits'], count=int(np.prod(shape))
     )
-    channels = torch.from_numpy(bits.reshape(shape)).bool()
+    channels = np.moveaxis(bits.reshape(shape).astype(bool), -3, 0)
     with pytest.raises(ValueError, match='overlap'):
-        labels_from_channels(channels)
-    return labels_from_channels(channels, ignore_overlaps=True)
+        labels_from_channels(channels, channels.shape[1:])
+    labels = labels_from_channels(
+        channels, channels.shape[1:], ignore_overlaps=True
+    )
+    return torch.from_numpy(labels)
 
 
 def _official_scores(pred, true, case):
