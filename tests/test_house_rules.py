@@ -24,6 +24,7 @@ MODULES = [path for path in FILES if path.name != '__init__.py']
 # prefix counts. The packages beside (S) never see models.
 LAYERS = {
     'slotkd.__version__': 0,
+    'slotkd.atomic_file': 0,
     'slotkd.compat': 0,
     'slotkd.ops.precision': 0,
     'slotkd.registry': 0.1,

@@ -1,9 +1,9 @@
 """Running: optimiser, schedule, checkpoints, checks of what users write."""
 
+from slotkd.atomic_file import write_atomically
 from slotkd.engine.atomic_checkpoint import (
     AtomicBackend,
     AtomicCheckpointHook,
-    write_atomically,
 )
 from slotkd.engine.command_line import (
     OneLineParser,

@@ -1,6 +1,5 @@
 """Checkpoints that a crash cannot damage."""
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,33 +10,10 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 
+from slotkd.atomic_file import write_atomically
 from slotkd.registry import HOOKS
 
 BACKEND = 'atomic'
-
-
-def write_atomically(data: bytes, path: str | Path) -> None:
-    """Write a whole file or nothing.
-
-    The bytes go to ``<path>.tmp`` and to the disk before the file takes its
-    name; until then an older file of that name stays as it was.
-
-    Args:
-        data: Content of the file.
-        path: Its place; missing folders are made.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + '.tmp')
-    try:
-        with part.open('wb') as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 class AtomicBackend(LocalBackend):

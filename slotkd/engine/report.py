@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from slotkd.engine.atomic_checkpoint import write_atomically
+from slotkd.atomic_file import write_atomically
 from slotkd.engine.report_clips import ReportClip, clip_figure
 from slotkd.engine.report_numbers import (
     RUNS,

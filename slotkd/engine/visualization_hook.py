@@ -16,7 +16,7 @@ from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from slotkd.engine.atomic_checkpoint import write_atomically
+from slotkd.atomic_file import write_atomically
 from slotkd.engine.drawing import (
     contact_sheet,
     display_shape,

@@ -11,7 +11,7 @@ from mmengine.fileio import get_file_backend
 from mmengine.logging import MessageHub
 from mmengine.runner import find_latest_checkpoint, save_checkpoint
 
-from slotkd.engine import AtomicCheckpointHook, write_atomically
+from slotkd.engine import AtomicCheckpointHook
 
 
 class Trainer(SimpleNamespace):
@@ -53,28 +53,6 @@ def save_at(hook, trainer, iteration: int) -> None:
 
 def files(tmp_path) -> list[str]:
     return sorted(p.name for p in tmp_path.glob('*.pth*'))
-
-
-def test_write_replaces_whole_files(tmp_path):
-    path = tmp_path / 'new' / 'x.bin'
-    write_atomically(b'long old content', path)
-    write_atomically(b'new', path)
-    assert path.read_bytes() == b'new'
-    assert [p.name for p in path.parent.iterdir()] == ['x.bin']
-
-
-def test_error_in_mid_write_keeps_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / 'x.pth'
-    write_atomically(b'old', path)
-
-    def fail(descriptor):
-        raise OSError('disk full')
-
-    monkeypatch.setattr(os, 'fsync', fail)
-    with pytest.raises(OSError, match='disk full'):
-        write_atomically(b'new', path)
-    assert path.read_bytes() == b'old'
-    assert [p.name for p in tmp_path.iterdir()] == ['x.pth']
 
 
 def test_killed_process_keeps_the_old_file(tmp_path):
