@@ -1,6 +1,7 @@
 """Data sets, transforms and the geometry between disk and network."""
 
 from slotkd.datasets.clip_sampling import block_starts
+from slotkd.datasets.frame_clips import FrameClipDataset
 from slotkd.datasets.frame_files import list_images, read_frame, read_mask
 from slotkd.datasets.geometry import FrameGeometry
 from slotkd.datasets.moving_shapes import MovingShapes
@@ -24,6 +25,7 @@ from slotkd.datasets.video_folders import VideoFolderDataset
 
 __all__ = [
     'CenterCropVideo',
+    'FrameClipDataset',
     'FrameGeometry',
     'MovingShapes',
     'PackVideoInputs',

@@ -78,6 +78,15 @@ class VideoDataset(BaseDataset, ABC):
     ) -> list[np.ndarray] | None:
         """Read the labels of the same frames, or None without labels."""
 
+    def read_clip(
+        self, video: dict, frame_ids: Sequence[int]
+    ) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+        """Read frames and labels; for readers that get both at once."""
+        return (
+            self.read_frames(video, frame_ids),
+            self.read_masks(video, frame_ids),
+        )
+
     def load_data_list(self) -> list[dict]:
         """List videos, or in mode ``'all'`` clips."""
         videos = self.list_videos()
@@ -114,7 +123,7 @@ class VideoDataset(BaseDataset, ABC):
         """
         video = super().get_data_info(idx)
         frame_ids = self._frame_ids(video)
-        frames = self.read_frames(video, frame_ids)
+        frames, masks = self.read_clip(video, frame_ids)
         shape = frames[0].shape[:2]
         name = video['video_id']
         _check_shapes(frames, shape, f'frames of video {name}', frame_ids)
@@ -126,7 +135,6 @@ class VideoDataset(BaseDataset, ABC):
             img_shape=shape,
             img=frames,
         )
-        masks = self.read_masks(video, frame_ids)
         if masks is not None:
             _check_shapes(masks, shape, f'masks of video {name}', frame_ids)
             results.update(gt_seg_map=masks, seg_fields=['gt_seg_map'])
