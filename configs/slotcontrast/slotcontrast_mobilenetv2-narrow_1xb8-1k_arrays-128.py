@@ -15,4 +15,4 @@ model = dict(
 model['backbone']['backbone'].update(out_indices=(2,))
 model['backbone'].update(feat_dim=32)
 model['neck'].update(feat_dim=32)
-model['decoder'].update(feat_dim=32)
+model['decoder'].update(feat_dim=32, grid=(16, 16))

@@ -1,5 +1,5 @@
 # A slot model on MobileNetV2 features at stride 16 (96 channels, frozen),
-# the student: 64 wide slots, decoder 64x64. For 224x224 frames.
+# the student: 64 wide slots, slot mixer 2x128. For 224x224 frames.
 # The leaves normalise to [-1, 1]: weights trained otherwise (torchvision,
 # OpenMMLab) need their own mean and std in data_preprocessor.
 slot_mobilenetv2_narrow = dict(
@@ -12,27 +12,29 @@ slot_mobilenetv2_narrow = dict(
             out_indices=(4,),
         ),
         feat_dim=96,
+        normalize=True,
         init_cfg=dict(
             type='Pretrained',
             checkpoint='{{$SLOTKD_MOBILENETV2:checkpoints/mobilenet_v2.pth}}',
         ),
     ),
     neck=dict(type='FeatureMLP', feat_dim=96, out_dim=64),
-    initializer=dict(type='LearnedInitializer', num_slots=7, slot_dim=64),
+    initializer=dict(type='LearnedInitializer', num_slots=4, slot_dim=64),
     corrector=dict(type='SlotAttention', slot_dim=64, token_dim=64),
     predictor=dict(
         type='TransformerPredictor', slot_dim=64, logit_scale='divide'
     ),
     decoder=dict(
-        type='SlotRelativeDecoder',
+        type='SlotMixerDecoder',
         slot_dim=64,
         feat_dim=96,
-        hidden_dims=(64, 64),
+        grid=(14, 14),
+        hidden_dims=(128, 128),
     ),
     num_iters_first=4,
-    num_iters=1,
+    num_iters=2,
     losses=dict(
         recon=dict(type='FeatureReconstructionLoss', loss_weight=1.0),
-        slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.1),
+        slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.02),
     ),
 )

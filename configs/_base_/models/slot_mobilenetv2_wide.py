@@ -1,5 +1,5 @@
 # A slot model on MobileNetV2 features at stride 16 (96 channels, frozen),
-# the teacher: 128 wide slots, decoder 3x128. For 224x224 frames.
+# the teacher: 128 wide slots, slot mixer 2x256. For 224x224 frames.
 # The leaves normalise to [-1, 1]: weights trained otherwise (torchvision,
 # OpenMMLab) need their own mean and std in data_preprocessor.
 slot_mobilenetv2_wide = dict(
@@ -12,27 +12,29 @@ slot_mobilenetv2_wide = dict(
             out_indices=(4,),
         ),
         feat_dim=96,
+        normalize=True,
         init_cfg=dict(
             type='Pretrained',
             checkpoint='{{$SLOTKD_MOBILENETV2:checkpoints/mobilenet_v2.pth}}',
         ),
     ),
     neck=dict(type='FeatureMLP', feat_dim=96, out_dim=128),
-    initializer=dict(type='LearnedInitializer', num_slots=7, slot_dim=128),
+    initializer=dict(type='LearnedInitializer', num_slots=4, slot_dim=128),
     corrector=dict(type='SlotAttention', slot_dim=128, token_dim=128),
     predictor=dict(
         type='TransformerPredictor', slot_dim=128, logit_scale='divide'
     ),
     decoder=dict(
-        type='SlotRelativeDecoder',
+        type='SlotMixerDecoder',
         slot_dim=128,
         feat_dim=96,
-        hidden_dims=(128, 128, 128),
+        grid=(14, 14),
+        hidden_dims=(256, 256),
     ),
     num_iters_first=4,
-    num_iters=1,
+    num_iters=2,
     losses=dict(
         recon=dict(type='FeatureReconstructionLoss', loss_weight=1.0),
-        slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.1),
+        slot_contrast=dict(type='SlotContrastLoss', loss_weight=0.02),
     ),
 )
