@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -80,10 +79,7 @@ class FrameClipDataset(VideoDataset):
         self.video_pattern = compile_pattern(video_pattern, max_gap)
         self.max_gap = max_gap
         self.zero_is_background = zero_is_background
-        if isinstance(dataset, dict):
-            dataset = DATASETS.build(dataset)
-        self.frames: Any = dataset
-        self._open_wrapped()
+        self.frames = open_frames(dataset)
         super().__init__(
             pipeline,
             clip_len=clip_len,
@@ -153,14 +149,6 @@ class FrameClipDataset(VideoDataset):
         """Load labels through the wrapped data set."""
         return self.read_clip(video, frame_ids)[1]
 
-    def _open_wrapped(self) -> None:
-        if not isinstance(self.frames, BaseDataset):
-            raise ValueError(
-                'FrameClipDataset wraps a BaseDataset of mmengine, got '
-                f'{type(self.frames).__name__}; join data sets around it'
-            )
-        self.frames.full_init()
-
     def _load(self, index: int) -> dict:
         """Load one frame; an exception of mmcv names the file."""
         path = self.frames.get_data_info(index)['img_path']
@@ -191,6 +179,22 @@ class FrameClipDataset(VideoDataset):
                 f'with zero_is_background=False it would become {VOID}, void'
             )
         return np.where(labels == VOID, VOID, labels + 1).astype(labels.dtype)
+
+
+def open_frames(dataset: dict | Dataset) -> BaseDataset:
+    """Build the data set that is wrapped and list its frames.
+
+    Raises:
+        ValueError: If it is not of mmengine's ``BaseDataset``.
+    """
+    built = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+    if not isinstance(built, BaseDataset):
+        raise ValueError(
+            'FrameClipDataset wraps a BaseDataset of mmengine, got '
+            f'{type(built).__name__}; join data sets around it'
+        )
+    built.full_init()
+    return built
 
 
 def compile_pattern(pattern: str, max_gap: int | None) -> re.Pattern[str]:
