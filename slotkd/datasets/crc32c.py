@@ -7,7 +7,7 @@ from jaxtyping import UInt32
 
 _POLYNOMIAL = np.uint32(0x82F63B78)  # Castagnoli, lowest bit first
 _ONES = 0xFFFFFFFF
-_LANES = (4096, 64)  # parts of the data that numpy advances side by side
+_LANES = (1 << 16, 1 << 10, 1 << 4)  # advance side by side in numpy
 _MASK_DELTA = 0xA282EAD8
 
 
