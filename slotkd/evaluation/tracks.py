@@ -1,33 +1,15 @@
 """YTVIS tracks: reading, checking, and their overlap in space and time."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from slotkd.ops.rle import frame_runs
-
-JsonFile = str | Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Video:
-    """Size of one video of a YTVIS file.
-
-    Args:
-        id: Id in the file.
-        length: Number of annotated frames.
-        size: Height and width.
-    """
-
-    id: Any
-    length: int
-    size: tuple[int, int]
+from slotkd.ops.vis_annotations import VisVideo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,35 +31,9 @@ class Track:
         return int((self.edges[1::2] - self.edges[::2]).sum())
 
 
-def load_json(source: Any) -> Any:
-    """Return parsed JSON; a path is read, anything else passed through."""
-    if not isinstance(source, JsonFile):
-        return source
-    with open(source, encoding='utf-8') as file:
-        return json.load(file)
-
-
-def read_videos(truth: dict) -> dict[Any, Video]:
-    """Return the videos of a YTVIS file by id.
-
-    Raises:
-        ValueError: If a field is missing or an id occurs twice.
-    """
-    videos: dict[Any, Video] = {}
-    for entry in field(truth, 'videos', 'the truth'):
-        name = field(entry, 'id', 'a video')
-        where = f'video {name!r}'
-        if name in videos:
-            raise ValueError(f'{where} occurs twice')
-        size = field(entry, 'height', where), field(entry, 'width', where)
-        length = entry.get('length') or len(field(entry, 'file_names', where))
-        videos[name] = Video(id=name, length=length, size=size)
-    return videos
-
-
 def read_track(
     segmentations: Sequence[Any],
-    video: Video,
+    video: VisVideo,
     areas: Sequence[float | int | None] | None = None,
 ) -> Track:
     """Decode the segmentations of a track, None where it is absent.
@@ -137,17 +93,6 @@ def track_ious(
     other = np.array([track.pixels for track in true], float)
     union = own[:, None] + other - common
     return common / np.maximum(union, 1)
-
-
-def field(record: dict, name: str, where: str) -> Any:
-    """Return a field of a JSON record.
-
-    Raises:
-        ValueError: If it is missing; names field and record.
-    """
-    if name not in record:
-        raise ValueError(f'{where} has no field {name!r}')
-    return record[name]
 
 
 def check_score(value: Any, where: str) -> float:

@@ -14,15 +14,19 @@ from slotkd.evaluation.average_precision import (
     average_precision,
 )
 from slotkd.evaluation.tracks import (
-    JsonFile,
     Track,
-    Video,
     check_score,
+    read_track,
+    track_ious,
+)
+from slotkd.ops.vis_annotations import (
+    JsonFile,
+    VisTrack,
+    VisVideo,
     field,
     load_json,
-    read_track,
-    read_videos,
-    track_ious,
+    pick_videos,
+    read_annotations,
 )
 from slotkd.registry import METRICS
 
@@ -69,8 +73,7 @@ def video_average_precision(
             )
         by_video[video].append({**result, 'where': f'prediction {index}'})
     comparisons = [
-        truth.compare(video, by_video.get(video, []))
-        for video in sorted(truth.videos)
+        truth.compare(video, by_video.get(video, [])) for video in truth.videos
     ]
     return average_precision(comparisons, truth.categories, splits=splits)
 
@@ -80,36 +83,29 @@ class VisTruth:
 
     Args:
         source: The JSON or its path.
+        class_agnostic: Take all categories for one, with id 0; predictions
+            then need none.
+        video_range: Start and stop of the videos to score, in the order of
+            their ids, as in a slice: ``(-300, None)`` are the last 300.
 
     Attributes:
-        videos: Id -> :class:`Video`.
+        videos: Id -> :class:`VisVideo`, ids ascending.
         categories: Category ids, ascending.
     """
 
-    def __init__(self, source: dict | JsonFile) -> None:
-        truth = load_json(source)
-        self.videos = read_videos(truth)
-        self.categories = sorted(
-            field(category, 'id', 'a category')
-            for category in field(truth, 'categories', 'the truth')
-        )
-        self._annotations: dict[Any, list[dict]] = defaultdict(list)
-        seen: set[int] = set()
-        for entry in field(truth, 'annotations', 'the truth'):
-            name = field(entry, 'id', 'an annotation')
-            if not isinstance(name, int) or name < 1:
-                raise ValueError(
-                    f'annotation id must be an integer from 1, got {name!r}'
-                )
-            if name in seen:
-                raise ValueError(f'annotation id {name} occurs twice')
-            seen.add(name)
-            where = f'annotation {name}'
-            video = field(entry, 'video_id', where)
-            if video not in self.videos:
-                raise ValueError(f'{where} names unknown video_id {video!r}')
-            self._check_category(entry, where)
-            self._annotations[video].append(entry)
+    def __init__(
+        self,
+        source: dict | JsonFile,
+        *,
+        class_agnostic: bool = False,
+        video_range: Sequence[int | None] | None = None,
+    ) -> None:
+        truth = read_annotations(source)
+        names = pick_videos(list(truth.videos), video_range)
+        self.videos = {name: truth.videos[name] for name in names}
+        self.categories = [0] if class_agnostic else list(truth.categories)
+        self.class_agnostic = class_agnostic
+        self.tracks = truth.tracks
 
     def compare(
         self, video_id: Any, results: Iterable[dict]
@@ -129,19 +125,21 @@ class VisTruth:
         for index, result in enumerate(results):
             where = result.get('where', f'prediction {index}')
             where = f'{where} (video {video_id!r})'
-            category = self._check_category(result, where)
+            category = self._category(result, where)
             score = check_score(field(result, 'score', where), where)
             found[category].append({**result, 'score': score, 'where': where})
-        wanted: dict[Any, list[dict]] = defaultdict(list)
-        for entry in self._annotations[video_id]:
-            where = f'annotation {entry["id"]} (video {video_id!r})'
-            wanted[entry['category_id']].append({**entry, 'where': where})
+        wanted: dict[Any, list[VisTrack]] = defaultdict(list)
+        for track in self.tracks[video_id]:
+            category = 0 if self.class_agnostic else track.category_id
+            wanted[category].append(track)
         return {
             category: _compare(found[category], wanted[category], video)
             for category in sorted(found.keys() | wanted.keys())
         }
 
-    def _check_category(self, record: dict, where: str) -> Any:
+    def _category(self, record: dict, where: str) -> Any:
+        if self.class_agnostic:
+            return 0
         category = field(record, 'category_id', where)
         if category not in self.categories:
             raise ValueError(f'{where} names unknown category_id {category!r}')
@@ -149,29 +147,39 @@ class VisTruth:
 
 
 def _compare(
-    found: list[dict], wanted: list[dict], video: Video
+    found: list[dict], wanted: list[VisTrack], video: VisVideo
 ) -> Comparison:
     order = np.argsort([-result['score'] for result in found], kind='stable')
     best = [found[index] for index in order[:MAX_PREDICTIONS]]
-    predicted = [_read(result, video) for result in best]
-    true = [_read(entry, video, entry.get('areas')) for entry in wanted]
+    predicted = [
+        _decode(field(r, 'segmentations', r['where']), video, r['where'])
+        for r in best
+    ]
+    true = [
+        _decode(
+            track.segmentations,
+            video,
+            f'annotation {track.id} (video {video.id!r})',
+            track.areas,
+        )
+        for track in wanted
+    ]
     return Comparison(
         scores=np.array([result['score'] for result in best], float),
         ious=track_ious(predicted, true),
         areas=np.array([track.area for track in predicted], float),
         true_areas=np.array([track.area for track in true], float),
-        crowd=np.array([bool(e.get('iscrowd')) for e in wanted], bool),
-        ids=tuple(entry['id'] for entry in wanted),
+        crowd=np.array([track.is_crowd for track in wanted], bool),
+        ids=tuple(track.id for track in wanted),
     )
 
 
-def _read(
-    record: dict,
-    video: Video,
+def _decode(
+    segmentations: Sequence[Any],
+    video: VisVideo,
+    where: str,
     areas: Sequence[float | int | None] | None = None,
 ) -> Track:
-    where = record['where']
-    segmentations = field(record, 'segmentations', where)
     try:
         return read_track(segmentations, video, areas)
     except ValueError as error:
@@ -225,7 +233,7 @@ class VideoInstanceMetric(BaseMetric):
         found = dict(results)
         comparisons = [
             found[video] if video in found else self.truth.compare(video, [])
-            for video in sorted(self.truth.videos)
+            for video in self.truth.videos
         ]
         return average_precision(
             comparisons, self.truth.categories, splits=self.splits

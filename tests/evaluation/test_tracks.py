@@ -1,18 +1,11 @@
-import json
-
 import numpy as np
 import pytest
 
-from slotkd.evaluation.tracks import (
-    Video,
-    load_json,
-    read_track,
-    read_videos,
-    track_ious,
-)
+from slotkd.evaluation.tracks import read_track, track_ious
 from slotkd.ops.rle import encode_mask
+from slotkd.ops.vis_annotations import VisVideo
 
-VIDEO = Video(id=1, length=4, size=(9, 7))
+VIDEO = VisVideo(id=1, length=4, size=(9, 7))
 
 
 def _tracks(count, seed=0):
@@ -76,22 +69,3 @@ def test_frames_must_match_the_video():
     other = encode_mask(np.ones((7, 9), bool))
     with pytest.raises(ValueError, match=r'frame 2: .*\[7, 9\].*\[9, 7\]'):
         read_track([None, None, other, None], VIDEO)
-
-
-def test_videos_are_checked():
-    entry = dict(id=3, height=4, width=5, file_names=['a', 'b'])
-    assert read_videos({'videos': [entry]}) == {
-        3: Video(id=3, length=2, size=(4, 5))
-    }
-    with pytest.raises(ValueError, match='video 3 occurs twice'):
-        read_videos({'videos': [entry, entry]})
-    with pytest.raises(ValueError, match="video 3 has no field 'width'"):
-        read_videos({'videos': [dict(id=3, height=4, length=2)]})
-    with pytest.raises(ValueError, match="the truth has no field 'videos'"):
-        read_videos({})
-
-
-def test_json_from_path_or_object(tmp_path):
-    path = tmp_path / 'x.json'
-    path.write_text(json.dumps([1, 2]))
-    assert load_json(path) == load_json(str(path)) == load_json([1, 2])
