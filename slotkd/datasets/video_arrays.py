@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Integer, UInt8
 
+from slotkd.datasets.array_headers import (
+    ArrayHeader,
+    check_masks,
+    check_video,
+    read_header,
+)
 from slotkd.datasets.frame_files import natural_key
 from slotkd.datasets.video_dataset import VideoDataset
 from slotkd.datasets.video_folders import read_split
 from slotkd.registry import DATASETS
 
-Header = tuple[tuple[int, ...], np.dtype]
 _UNREADABLE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
@@ -146,48 +151,36 @@ class VideoArrayDataset(VideoDataset):
 
     def _describe(self, name: str, path: Path) -> dict:
         """Check what the headers of one video say."""
-        shape, dtype = _header(path, self.video_key)
-        if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3:
-            raise ValueError(
-                f'{path}: {self.video_key} must be uint8 (T, H, W, 3), got '
-                f'{dtype} {shape}'
-            )
-        if not shape[0]:
-            raise ValueError(f'{path}: {self.video_key} holds no frame')
-        video = dict(video_id=name, path=str(path), video_length=shape[0])
+        header = _header(path, self.video_key)
+        check_video(header, f'{path}: {self.video_key}')
+        video = dict(
+            video_id=name,
+            path=str(path),
+            video_length=header.shape[0],
+            ori_shape=header.shape[1:3],
+        )
         if self.with_masks:
             masks_path = self._masks_path(video)
-            masks_shape, masks_dtype = _header(masks_path, self.masks_key)
-            if not np.issubdtype(masks_dtype, np.integer):
-                raise ValueError(
-                    f'{masks_path}: {self.masks_key} must be integers, got '
-                    f'{masks_dtype}'
-                )
-            if masks_shape not in (shape[:3], (*shape[:3], 1)):
-                raise ValueError(
-                    f'{masks_path}: {self.masks_key} {masks_shape} do not '
-                    f'fit {self.video_key} {shape}'
-                )
+            check_masks(
+                _header(masks_path, self.masks_key),
+                f'{masks_path}: {self.masks_key}',
+                header,
+                self.video_key,
+            )
         return video
 
 
-def _header(path: Path, key: str) -> Header:
+def _header(path: Path, key: str) -> ArrayHeader:
     """Read shape and type of an array without the array."""
     try:
         if path.suffix != '.npz':
             array = np.load(path, mmap_mode='r', allow_pickle=False)
-            return array.shape, array.dtype
+            return ArrayHeader(shape=array.shape, dtype=array.dtype)
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
             if f'{key}.npy' in members:
                 with archive.open(f'{key}.npy') as file:
-                    version = np.lib.format.read_magic(file)
-                    if version == (1, 0):
-                        read = np.lib.format.read_array_header_1_0
-                    else:
-                        read = np.lib.format.read_array_header_2_0
-                    shape, _, dtype = read(file)
-                    return shape, dtype
+                    return read_header(file)
     except _UNREADABLE as error:
         raise ValueError(f'{path} is no readable array: {error}') from error
     names = ', '.join(name.removesuffix('.npy') for name in members)
