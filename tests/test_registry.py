@@ -203,11 +203,85 @@ def test_an_unprefixed_name_is_never_a_sibling():
         ROOT.build(dict(BACKBONE, type='MobileNetV2'))
 
 
+@pytest.mark.parametrize('where', ['slotkd', 'mmseg'])
 @pytest.mark.parametrize('kind', ['SlotVideoModl', 'slotkd.SlotVideoModl'])
-def test_a_misspelt_name_is_named(kind):
-    scope('slotkd')
-    with pytest.raises(KeyError, match=f'{kind} is not in the'):
+def test_a_misspelt_name_is_named_with_what_was_meant(kind, where):
+    if where == 'mmseg':
+        kind = f'slotkd.{kind.removeprefix("slotkd.")}'
+    scope(where)
+    told = 'SlotVideoModl is not in the slotkd::model registry; did you mean '
+    with pytest.raises(KeyError, match=f"{told}'SlotVideoModel'"):
         ROOT.build(dict(type=kind))
+
+
+def test_a_name_like_no_other_is_just_not_there():
+    scope('slotkd')
+    with pytest.raises(KeyError) as caught:
+        ROOT.build(dict(type='Xyzzy'))
+    assert caught.value.args == ('Xyzzy is not in the slotkd::model registry',)
+
+
+def test_the_part_of_a_sibling_is_named_with_its_scope():
+    import mmseg.models  # noqa: F401
+
+    scope('slotkd')
+    told = '; mmseg has one: write mmseg.FCNHead'
+    with pytest.raises(KeyError, match=told):
+        ROOT.build(dict(HEAD, type='FCNHead'))
+
+
+def test_misspelt_types_of_every_kind_are_named():
+    """Data sets, hooks, metrics and the rest speak like models."""
+    scope('slotkd')
+    for name, child in children().items():
+        root = getattr(mmengine_registry, name)
+        with root.switch_scope_and_registry(None) as node:
+            told = f'Nothng is not in the slotkd::{child.name} registry'
+            with pytest.raises(KeyError, match=told):
+                node.get('Nothng')
+
+
+IMPORT_LINE = (
+    "custom_imports = dict(imports=['slotkd'], allow_failed_imports=False)"
+)
+USER_RUN = """
+import sys
+{hide}
+from mmengine.config import Config
+cfg = Config.fromstring({text!r}, '.py')
+from mmengine.registry import DefaultScope, MODELS
+DefaultScope.get_instance('x', scope_name='mmseg')
+MODELS.build(cfg.model)
+"""
+HIDE = "sys.modules['slotkd'] = None"
+
+
+def user_error(import_line: str, kind: str, hide: str = '') -> str:
+    """Return the last line of stderr of an mmseg user's process."""
+    text = f'{import_line}\nmodel = dict(type={kind!r})\n'
+    done = run_python(USER_RUN.format(hide=hide, text=text))
+    assert done.returncode == 1
+    return done.stderr.strip()
+
+
+def test_misspelling_and_absence_are_different_errors():
+    misspelt = user_error(IMPORT_LINE, 'slotkd.SlotVideoModl')
+    assert misspelt.splitlines()[-1] == (
+        'KeyError: "SlotVideoModl is not in the slotkd::model registry; '
+        "did you mean 'SlotVideoModel'?\""
+    )
+    absent = user_error(IMPORT_LINE, 'slotkd.SlotVideoModel', HIDE)
+    told = "ImportError: Failed to import custom modules from {'imports': ["
+    assert f"{told}'slotkd'], 'allow_failed_imports': False}}" in absent
+    assert 'is not in the' not in absent
+
+
+def test_absence_without_the_line_is_the_error_of_mmengine():
+    """Why the line is recommended: nothing here says what is missing."""
+    silent = user_error('', 'slotkd.SlotVideoModel', HIDE)
+    on_lite = "No module named 'mmcv._ext'" in silent
+    assert on_lite or 'slotkd.SlotVideoModel is not in the mmseg::' in silent
+    assert 'did you mean' not in silent
 
 
 def test_plain_mmseg_process_needs_the_import_line():

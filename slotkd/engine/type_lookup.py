@@ -51,7 +51,7 @@ def find_classes(kind: str, scope: str) -> list[Callable]:
     for node in _registries(scope):
         try:
             item = node.get(kind)
-        except RuntimeError:
+        except (KeyError, RuntimeError):
             continue
         if callable(item) and item not in found:
             found.append(item)
