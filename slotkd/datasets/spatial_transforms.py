@@ -50,9 +50,20 @@ def crop_frames(
 
     Returns:
         The clip after cropping.
+
+    Raises:
+        ValueError: If the masks have another size than the image.
     """
     x, y, w, h = box
     shape = results['img'][0].shape[:2]
+    for mask in results.get('gt_seg_map', ())[:1]:
+        if mask.shape[:2] != shape:
+            raise ValueError(
+                f'video {results.get("video_id", "")}: masks of '
+                f'{mask.shape[0]}x{mask.shape[1]} cannot be cropped with '
+                f'frames of {shape[0]}x{shape[1]}; resize them too '
+                '(with_masks=True)'
+            )
     results = _map_frames(
         results,
         lambda image: image[y : y + h, x : x + w],
@@ -74,6 +85,9 @@ class ResizeVideo(BaseTransform):
             one follows the aspect ratio, rounded down.
         interpolation: Of the images: nearest, bilinear, bicubic, area or
             lanczos.
+        with_masks: False leaves the masks as they are on disk. Predictions
+            are then brought to their size, which scores whole frames at the
+            original resolution; cropping is not possible afterwards.
 
     Source:
         Bicubic without antialias: the published pipelines of
@@ -86,6 +100,7 @@ class ResizeVideo(BaseTransform):
         *,
         short_side: int | None = None,
         interpolation: str = 'bicubic',
+        with_masks: bool = True,
     ) -> None:
         if (size is None) == (short_side is None):
             raise ValueError(
@@ -102,6 +117,7 @@ class ResizeVideo(BaseTransform):
         self.size = None if size is None else _square(size)
         self.short_side = short_side
         self.interpolation = interpolation
+        self.with_masks = with_masks
 
     def transform(self, results: dict) -> dict:
         """Resize one clip."""
@@ -121,7 +137,9 @@ class ResizeVideo(BaseTransform):
                 (new_width, new_height),
                 interpolation=self.interpolation,
             ),
-            lambda mask: resize_nearest(mask, shape),
+            lambda mask: (
+                resize_nearest(mask, shape) if self.with_masks else mask
+            ),
         )
         return _record(
             results, FrameGeometry.from_results(results).resize(shape)

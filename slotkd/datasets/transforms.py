@@ -16,6 +16,7 @@ import torch
 from einops import rearrange
 from mmcv.transforms import BaseTransform
 
+from slotkd.datasets.geometry import FrameGeometry
 from slotkd.registry import TRANSFORMS
 from slotkd.structures import VideoDataSample
 
@@ -28,6 +29,10 @@ META_KEYS = (
     'resized_shape',
     'crop_box',
     'flip',
+    'object_categories',
+    'object_labels',
+    'object_frames',
+    'annotated_frames',
 )
 
 
@@ -72,7 +77,8 @@ class PackVideoInputs(BaseTransform):
     """Turn a clip into ``inputs`` (T, 3, H, W) and a ``VideoDataSample``.
 
     The numbers stay as they are; ``gt_seg_map``, where there is one, becomes
-    ``gt_masks`` of 64-bit integers.
+    ``gt_masks`` of 64-bit integers. Of whole frames the masks may also have
+    the size on disk (``ResizeVideo(with_masks=False)``).
 
     Args:
         meta_keys: Entries of the results kept as metainfo if present.
@@ -108,7 +114,7 @@ class PackVideoInputs(BaseTransform):
         sample = VideoDataSample(metainfo=meta)
         if 'gt_seg_map' in results:
             masks = stack_frames(results['gt_seg_map'], f'masks of {video_id}')
-            if masks.shape != frames.shape[:3]:
+            if masks.shape not in _mask_shapes(results, frames.shape[:3]):
                 raise ValueError(
                     f'video {video_id}: masks {masks.shape} do not fit '
                     f'frames {frames.shape[:3]}'
@@ -116,3 +122,14 @@ class PackVideoInputs(BaseTransform):
             sample.gt_masks = torch.from_numpy(masks.astype(np.int64))
         inputs = np.ascontiguousarray(rearrange(frames, 't h w c -> t c h w'))
         return dict(inputs=torch.from_numpy(inputs), data_samples=sample)
+
+
+def _mask_shapes(
+    results: dict, frames: tuple[int, ...]
+) -> list[tuple[int, ...]]:
+    """Return the shapes masks may have: the frames', or as on disk."""
+    if 'ori_shape' in results:
+        geometry = FrameGeometry.from_results(results)
+        if geometry.is_whole:
+            return [frames, (frames[0], *geometry.ori_shape)]
+    return [frames]

@@ -87,6 +87,10 @@ class VideoDataset(BaseDataset, ABC):
             self.read_masks(video, frame_ids),
         )
 
+    def clip_info(self, video: dict, frame_ids: Sequence[int]) -> dict:
+        """Return what else is known of a clip, for its metainfo."""
+        return {}
+
     def load_data_list(self) -> list[dict]:
         """List videos, or in mode ``'all'`` clips."""
         videos = self.list_videos()
@@ -134,6 +138,7 @@ class VideoDataset(BaseDataset, ABC):
             ori_shape=shape,
             img_shape=shape,
             img=frames,
+            **self.clip_info(video, frame_ids),
         )
         if masks is not None:
             _check_shapes(masks, shape, f'masks of video {name}', frame_ids)

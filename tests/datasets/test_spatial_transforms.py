@@ -7,6 +7,7 @@ from mmcv.transforms import TransformBroadcaster
 from slotkd.datasets import (
     CenterCropVideo,
     MovingShapes,
+    PackVideoInputs,
     RandomCropVideo,
     RandomFlipVideo,
     ResizeVideo,
@@ -197,3 +198,27 @@ def test_broadcast_clips_can_be_packed():
     item = MovingShapes(1, pipeline=pipeline)[0]
     assert item['inputs'].shape == (6, 3, 10, 20)
     assert item['data_samples'].img_shape == (10, 20)
+
+
+def test_masks_can_stay_at_the_size_on_disk():
+    source = clip(height=30, width=40)
+    results = ResizeVideo(14, with_masks=False)(source)
+    assert results['img'][0].shape == (14, 14, 3)
+    np.testing.assert_array_equal(
+        results['gt_seg_map'][0], source['gt_seg_map'][0]
+    )
+    packed = PackVideoInputs()(results)
+    assert packed['inputs'].shape == (3, 3, 14, 14)
+    assert packed['data_samples'].gt_masks.shape == (3, 30, 40)
+
+
+def test_masks_at_the_size_on_disk_are_not_cropped():
+    results = ResizeVideo(14, with_masks=False)(clip())
+    with pytest.raises(
+        ValueError, match='bear: masks of 30x40 .* frames of 14x14'
+    ):
+        CenterCropVideo(10)(results)
+    cropped = CenterCropVideo(10)(clip())
+    cropped['gt_seg_map'] = clip()['gt_seg_map']
+    with pytest.raises(ValueError, match=r'\(3, 30, 40\) do not fit'):
+        PackVideoInputs()(cropped)
