@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from mmengine.model import BaseModel
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from slotkd.models.distillers.teacher_holder import TeacherHolder
 from slotkd.models.losses.loss_terms import LossTerms
 from slotkd.registry import MODELS
-from slotkd.structures import SlotOutput, VideoDataSample
 
 
 @MODELS.register_module()
@@ -45,7 +45,9 @@ class Distiller(BaseModel):
         Grigore et al., SlotMatch, arXiv:2508.03411.
     """
 
-    student: Any  # with losses, run and an initializer, whatever its class
+    # With losses and record_and_losses, whatever its class; for
+    # init_from_teacher with an initializer too.
+    student: Any
 
     def __init__(
         self,
@@ -92,32 +94,47 @@ class Distiller(BaseModel):
     def forward(
         self,
         inputs: Float[Tensor, 'B T 3 H W'],
-        data_samples: list[VideoDataSample] | None = None,
+        data_samples: list[BaseDataElement] | None = None,
         mode: str = 'tensor',
-    ) -> SlotOutput | dict[str, Tensor] | list[VideoDataSample]:
+    ) -> Any:
         """Return the losses of both, or the student's record or prediction.
 
         Args:
             inputs: Normalised frames.
-            data_samples: One sample for each clip, for ``'predict'``.
+            data_samples: One sample for each clip; the truth, for a student
+                whose own losses read it.
             mode: ``'loss'``; ``'tensor'`` and ``'predict'`` are the
                 student's.
         """
         if mode == 'loss':
-            return self.loss(inputs)
+            return self.loss(inputs, data_samples)
         return self.student(inputs, data_samples, mode)
 
-    def loss(self, inputs: Float[Tensor, 'B T 3 H W']) -> dict[str, Tensor]:
-        """Return the student's own terms and those of the distillation."""
-        own = self.student.losses
+    def loss(
+        self,
+        inputs: Float[Tensor, 'B T 3 H W'],
+        data_samples: list[BaseDataElement] | None = None,
+    ) -> dict[str, Tensor]:
+        """Return the student's own losses and those of the distillation.
+
+        Raises:
+            ValueError: If both log under one name.
+        """
         terms = self.distill_losses
-        student = self.student.run(
-            inputs, own.fields('output') | terms.fields('student')
+        student, own = self.student.record_and_losses(
+            inputs, data_samples, terms.fields('student')
         )
         model: Any = self.teacher
         with torch.no_grad():
             teacher = model.run(inputs, terms.fields('teacher'))
-        return own(student) | terms(student, teacher)
+        distilled = terms(student, teacher)
+        shared = own.keys() & distilled.keys()
+        if shared:
+            raise ValueError(
+                f'student and distill_losses both log {sorted(shared)}; '
+                'rename the term'
+            )
+        return own | distilled
 
     def _apply(
         self, fn: Callable[[Tensor], Tensor], recurse: bool = True

@@ -157,7 +157,23 @@ class SlotVideoModel(BaseModel):
             raise ValueError(
                 'SlotVideoModel has no loss terms to train with; set losses'
             )
-        return self.losses(self.run(inputs, self.losses.fields('output')))
+        return self.record_and_losses(inputs, data_samples)[1]
+
+    def record_and_losses(
+        self,
+        inputs: Float[Tensor, 'B T 3 H W'],
+        data_samples: list[VideoDataSample] | None = None,
+        fields: Iterable[str] = (),
+    ) -> tuple[SlotOutput, dict[str, Tensor]]:
+        """Return the record of a training step and the model's own losses.
+
+        Args:
+            inputs: Normalised frames.
+            data_samples: Not read; a distiller hands them to any student.
+            fields: What the caller reads, beside what the losses read.
+        """
+        output = self.run(inputs, self.losses.fields('output') | set(fields))
+        return output, self.losses(output)
 
     def predict(
         self,

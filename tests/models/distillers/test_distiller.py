@@ -217,3 +217,16 @@ def test_is_built_from_a_config(teacher_file):
         )
     )
     assert isinstance(model, Distiller)
+
+
+def test_losses_of_one_log_name_are_refused(monkeypatch):
+    model = distiller()
+    step = type(model.student).record_and_losses
+
+    def renamed(self, *args):
+        record, losses = step(self, *args)
+        return record, losses | dict(loss_slot_match=losses['loss_recon'])
+
+    monkeypatch.setattr(type(model.student), 'record_and_losses', renamed)
+    with pytest.raises(ValueError, match="both log .'loss_slot_match'."):
+        model(tiny.clips(), mode='loss')
