@@ -104,6 +104,47 @@ class SlotState:
     geometry: Float[Tensor, 'B K 4'] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class VosOutput:
+    """The output of every mask-propagation model on a batch of clips.
+
+    Channel 0 is the background, channel o is object o; channels of objects
+    that a clip does not have hold -1e10. The first frame is the reference,
+    whose mask the model was given.
+
+    Args:
+        logits: Object logits at stride 4, fp32; resized bilinearly, corner
+            pixel on corner pixel, they give those of the input's pixels.
+        labels: Object of each input pixel, 255 for "do not count". The
+            argmax of the prediction in what a model returns from ``run``;
+            the truth in a supervised training step; pseudo-labels after
+            quality control in a teacher's record for distillation.
+        num_objects: Objects of each clip.
+        grid: Token grid (h, w) with ``h * w == N``.
+        attn: Long-term attention, ``attn[layer][t - 1]`` of frame t from 1
+            on (the reference attends to itself and is left out): weights
+            (B, N, F, M) of M samples in each of F memory frames, which sum
+            to 1 over both. None where no caller asked for it.
+        positions: Where the samples were taken, ``positions[layer][t - 1]``
+            (B, F, M, 2), (x, y); -1 and 1 are the centres of the border
+            cells of the memory frame, and offsets may lead beyond. The mean
+            over groups of channels where they move apart. None where no
+            caller asked for it.
+    """
+
+    logits: Float[Tensor, 'B T V h4 w4']
+    labels: Integer[Tensor, 'B T H W']
+    num_objects: Integer[Tensor, ' B']
+    grid: tuple[int, int]
+    attn: tuple[tuple[Float[Tensor, 'B N _ _'], ...], ...] | None = None
+    positions: tuple[tuple[Float[Tensor, 'B _ _ 2'], ...], ...] | None = None
+
+    @property
+    def probs(self) -> Float[Tensor, 'B T V h4 w4']:
+        """Softmax of ``logits`` over channels; 0 for unused ones."""
+        return at_least_fp32(self.logits).softmax(dim=2)
+
+
 class VideoDataSample(BaseDataElement):
     """Truth and prediction of one clip or video.
 

@@ -13,6 +13,7 @@ from slotkd.structures import (
     SlotOutput,
     SlotState,
     VideoDataSample,
+    VosOutput,
 )
 
 B, T, K, N, C, D, E, R = 2, 3, 4, 6, 5, 8, 7, 9
@@ -168,3 +169,46 @@ def test_samples_move_with_their_masks():
         assert masks.device.type == 'meta'
         assert getattr(sample, name).device.type == 'cpu'
     assert moved.video_id == 'a'
+
+
+def vos_fields(**changes) -> dict:
+    """Return the fields of a mask-propagation record of one layer."""
+    frames = range(1, T)
+    complete = dict(
+        logits=torch.randn(B, T, 11, 4, 4),
+        labels=torch.zeros(B, T, 13, 13, dtype=torch.long),
+        num_objects=torch.tensor([1, 10]),
+        grid=(2, 3),
+        attn=(tuple(torch.rand(B, N, t, 4) for t in frames),),
+        positions=(tuple(torch.rand(B, t, 4, 2) for t in frames),),
+    )
+    return complete | changes
+
+
+def test_unused_channels_have_probability_zero():
+    logits = torch.randn(B, T, 11, 4, 4)
+    logits[0, :, 2:] = -1e10
+    probs = VosOutput(**vos_fields(logits=logits)).probs
+    torch.testing.assert_close(probs.sum(dim=2), torch.ones(B, T, 4, 4))
+    assert (probs[0, :, 2:] == 0).all() and (probs[1] > 0).all()
+
+
+def test_attention_of_memory_is_optional():
+    given = vos_fields()
+    del given['attn'], given['positions']
+    assert VosOutput(**given).attn is None
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(labels=torch.zeros(B, T + 1, 13, 13, dtype=torch.long)),
+        dict(labels=torch.zeros(B, T, 13, 13)),
+        dict(num_objects=torch.tensor([1, 2, 3])),
+        dict(attn=((torch.rand(B + 1, N, 1, 4),),)),
+        dict(positions=((torch.rand(B, 1, 4, 3),),)),
+    ],
+)
+def test_vos_fields_must_agree(changes):
+    with pytest.raises(TypeCheckError):
+        VosOutput(**vos_fields(**changes))
