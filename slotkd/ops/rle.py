@@ -22,15 +22,19 @@ def encode_mask(mask: Bool[np.ndarray, 'H W']) -> dict[str, Any]:
     return dict(size=list(mask.shape), counts=compress_runs(mask_runs(mask)))
 
 
-def decode_mask(segmentation: Any, size: Sequence[int]) -> np.ndarray:
-    """Return the bool mask (H, W) of an RLE, of polygons or of None.
+def decode_mask(
+    segmentation: Any, size: Sequence[int], *, frame: int = 0
+) -> Bool[np.ndarray, 'H W']:
+    """Return the mask of an RLE, of polygons or of None.
 
     Args:
         segmentation: As in :func:`frame_runs`.
         size: Height and width the mask must have.
+        frame: Its number, for errors.
     """
     empty = np.array([size[0] * size[1]])
-    runs = frame_runs([segmentation], size).get(0, empty)
+    before = [None] * frame
+    runs = frame_runs([*before, segmentation], size).get(frame, empty)
     values = np.arange(len(runs)) % 2 == 1
     return np.repeat(values, runs).reshape(tuple(size), order='F')
 

@@ -179,10 +179,10 @@ def coco_as_vis(source: dict | JsonFile) -> dict[str, Any]:
 
 @contextmanager
 def errors_naming(source: Any) -> Iterator[None]:
-    """Put the path of a file in front of its errors.
+    """Put the path of a file, or another name, in front of errors.
 
     Args:
-        source: A path; anything else has no name to give.
+        source: Path or text; anything else has no name to give.
     """
     try:
         yield
