@@ -145,6 +145,33 @@ class VosOutput:
         return at_least_fp32(self.logits).softmax(dim=2)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SegOutput:
+    """What a segmentor says about a batch of images, each map on its grid.
+
+    Of a teacher, also what a slot model says about the same images. Fields
+    that no caller asked for are None or empty.
+
+    Args:
+        logits: Class scores of the decode head, before the softmax; one
+            channel is the score of class 1 of two.
+        feats: Maps of the backbone, or of the neck where there is one, level
+            by level.
+        aux_logits: Class scores of each auxiliary head.
+        peer_logits: Class scores of a second student that learns beside the
+            first.
+        slot_maps: Maps of a :class:`slotkd.models.video.SlotBackbone`.
+        labels: Class of each input pixel; 255 for "do not count".
+    """
+
+    logits: Float[Tensor, 'B V h w'] | None = None
+    feats: tuple[Float[Tensor, 'B _ _ _'], ...] = ()
+    aux_logits: tuple[Float[Tensor, 'B _ _ _'], ...] = ()
+    peer_logits: Float[Tensor, 'B _ _ _'] | None = None
+    slot_maps: tuple[Float[Tensor, 'B _ _ _'], ...] = ()
+    labels: Integer[Tensor, 'B H W'] | None = None
+
+
 class VideoDataSample(BaseDataElement):
     """Truth and prediction of one clip or video.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from slotkd.structures import (
     CorrectorOutput,
     DecoderOutput,
+    SegOutput,
     SlotOutput,
     SlotState,
     VideoDataSample,
@@ -212,3 +213,23 @@ def test_attention_of_memory_is_optional():
 def test_vos_fields_must_agree(changes):
     with pytest.raises(TypeCheckError):
         VosOutput(**vos_fields(**changes))
+
+
+def test_maps_of_a_segmentor_share_the_batch_alone():
+    logits = torch.randn(B, 5, 4, 6)
+    assert SegOutput().feats == () and SegOutput().logits is None
+    record = SegOutput(
+        logits=logits,
+        feats=(torch.randn(B, 8, 4, 6), torch.randn(B, 16, 2, 3)),
+        aux_logits=(torch.randn(B, 5, 2, 3),),
+        slot_maps=(torch.randn(B, 4, 3, 5),),
+        labels=torch.zeros(B, 32, 48, dtype=torch.long),
+    )
+    assert record.logits is logits
+    for changes in (
+        dict(feats=(torch.randn(B + 1, 8, 4, 6),)),
+        dict(peer_logits=torch.randn(B, 5, 4)),
+        dict(labels=torch.zeros(B, 32, 48)),
+    ):
+        with pytest.raises(TypeCheckError):
+            SegOutput(logits=logits, **changes)
