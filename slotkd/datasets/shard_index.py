@@ -23,7 +23,8 @@ class ShardContent:
 
     Args:
         videos: For each video where its parts lie; of JSON's types.
-        problem: What keeps the rest of the shard from being read.
+        problem: What keeps the rest of the shard from being read, as in "is
+            missing".
     """
 
     videos: list[dict]
@@ -116,7 +117,7 @@ def _content(
     path: Path, stamp: list[int] | None, scan: Callable[[Path], ShardContent]
 ) -> dict:
     if stamp is None:
-        return asdict(ShardContent(videos=[], problem='file not found'))
+        return asdict(ShardContent(videos=[], problem='is missing'))
     return asdict(scan(path))
 
 

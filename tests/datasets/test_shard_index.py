@@ -95,9 +95,7 @@ def test_missing_shard_is_told_and_found_when_it_comes(shards):
     content = index_shards(
         shards.root, names, Scanner(), kind='text', patterns=PATTERNS
     )
-    assert content['c.txt'] == ShardContent(
-        videos=[], problem='file not found'
-    )
+    assert content['c.txt'] == ShardContent(videos=[], problem='is missing')
     assert shards(names=names)[1] == []
     (shards.root / 'c.txt').write_text('gnu')
     assert shards(names=names)[1] == ['c.txt']
