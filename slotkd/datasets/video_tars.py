@@ -19,7 +19,7 @@ from slotkd.datasets.tar_shards import (
 )
 from slotkd.datasets.video_shards import VideoShardDataset
 from slotkd.ops.choices import check_choice
-from slotkd.ops.instance_labels import labels_from_channels
+from slotkd.ops.instance_labels import VOID, labels_from_channels
 from slotkd.registry import DATASETS
 
 MASK_FORMATS = ('labels', 'channels')
@@ -135,32 +135,33 @@ class VideoTarDataset(VideoShardDataset):
 
     def read_masks(
         self, video: dict, frame_ids: Sequence[int]
-    ) -> list[Integer[np.ndarray, 'H W']] | None:
+    ) -> list[UInt8[np.ndarray, 'H W']] | None:
         """Read the masks of a clip."""
         if not self.with_masks:
             return None
         path = Path(video['path'])
         masks = read_array_frames(path, video[MASKS], frame_ids)
-        if self.with_channels:
-            where = f'{path}: {_member(video, MASKS)}'
-            return [
-                self._merge(mask, f'{where}, frame {index}')
-                for mask, index in zip(masks, frame_ids, strict=True)
-            ]
-        return [_as_labels(mask) for mask in masks]
+        convert = self._merge if self.with_channels else _as_labels
+        labels = []
+        for index, mask in zip(frame_ids, masks, strict=True):
+            try:
+                labels.append(convert(mask))
+            except ValueError as error:
+                name = _member(video, MASKS)
+                raise ValueError(
+                    f'{path}: {name}, frame {index}: {error}'
+                ) from error
+        return labels
 
     def _merge(
-        self, mask: Integer[np.ndarray, 'H W O'], where: str
+        self, mask: Integer[np.ndarray, 'H W O']
     ) -> UInt8[np.ndarray, 'H W']:
         """Turn channels into labels."""
-        try:
-            return labels_from_channels(
-                np.moveaxis(mask > 0, -1, 0),
-                mask.shape[:2],
-                ignore_overlaps=self.ignore_overlaps,
-            )
-        except ValueError as error:
-            raise ValueError(f'{where}: {error}') from error
+        return labels_from_channels(
+            np.moveaxis(mask > 0, -1, 0),
+            mask.shape[:2],
+            ignore_overlaps=self.ignore_overlaps,
+        )
 
 
 def _member(video: dict, field: str) -> str:
@@ -186,7 +187,16 @@ def _header(video: dict, field: str) -> ArrayHeader:
 
 def _as_labels(
     mask: Integer[np.ndarray, 'H W ...'],
-) -> Integer[np.ndarray, 'H W']:
-    """Drop the channel; keep 8 bits, make all else 32."""
+) -> UInt8[np.ndarray, 'H W']:
+    """Drop the channel; what has more than 8 bits must fit below void.
+
+    Raises:
+        ValueError: If it does not.
+    """
     mask = mask.reshape(mask.shape[:2])
-    return mask if mask.dtype == np.uint8 else mask.astype(np.int32)
+    if mask.dtype != np.uint8 and not 0 <= mask.min() <= mask.max() < VOID:
+        raise ValueError(
+            f'{mask.dtype} labels {mask.min()} to {mask.max()} do not lie in '
+            f'0 to {VOID - 1}'
+        )
+    return mask.astype(np.uint8, copy=False)

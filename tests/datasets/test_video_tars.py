@@ -62,11 +62,20 @@ def test_video_of_one_frame_and_empty_masks(tmp_path):
 
 def test_labels_of_more_bits(tmp_path):
     video = movi_video(0)
-    video['segmentations'] = video['segmentations'].astype('>u2') * 20_000
-    write_tar(tmp_path / 'a.tar', members_of('0', video))
-    masks = VideoTarDataset(tmp_path)[0]['gt_seg_map']
-    assert masks[0].dtype == np.int32
-    np.testing.assert_array_equal(masks, video['segmentations'][..., 0])
+    masks = video['segmentations']
+    for dtype in ('>u2', '<i8'):
+        video['segmentations'] = masks.astype(dtype) * 84
+        write_tar(tmp_path / 'a.tar', members_of('0', video))
+        labels = VideoTarDataset(tmp_path)[0]['gt_seg_map']
+        assert labels[0].dtype == np.uint8
+        np.testing.assert_array_equal(labels, masks[..., 0] * 84)
+    for factor, low, high in ((85, 0, 255), (-1, -3, 0)):
+        video['segmentations'] = masks.astype(np.int16) * factor
+        write_tar(tmp_path / 'a.tar', members_of('0', video))
+        dataset = VideoTarDataset(tmp_path)
+        text = f'segmentations.npy, frame 2: int16 labels {low} to {high} do'
+        with pytest.raises(ValueError, match=text):
+            dataset.read_masks(dataset.list_videos()[0], [2])
 
 
 def ytvis_video(masks):
