@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Integer, UInt8
+from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
+
+from slotkd.ops.instance_labels import VOID
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 MASK_MODES = ('P', 'L', 'LA', '1', 'I', 'I;16', 'I;16L', 'I;16B')
@@ -54,7 +56,7 @@ def read_frame(path: Path) -> UInt8[np.ndarray, 'H W 3']:
     return np.array(image.convert('RGB'))
 
 
-def read_mask(path: Path) -> Integer[np.ndarray, 'H W']:
+def read_mask(path: Path) -> UInt8[np.ndarray, 'H W']:
     """Read the label of each pixel, as stored.
 
     A palette is not looked up: the index is the label. Of grey with
@@ -64,11 +66,12 @@ def read_mask(path: Path) -> Integer[np.ndarray, 'H W']:
         path: Usually a palette PNG.
 
     Returns:
-        8-bit labels, or 32-bit ones from files with more bits.
+        Labels 0 to 254, and 255 for void.
 
     Raises:
-        ValueError: If the file is missing, broken, cut short or holds
-            colours in place of labels.
+        ValueError: If the file is missing, broken, cut short, holds colours
+            in place of labels, or has more than 8 bits and a label of 255
+            or above, which could be void as well as an object.
     """
     image = _open(path, 'mask')
     if image.mode not in MASK_MODES:
@@ -79,7 +82,28 @@ def read_mask(path: Path) -> Integer[np.ndarray, 'H W']:
     if image.mode == 'LA':
         image = image.getchannel('L')
     labels = np.array(image)
-    return labels.astype(np.int32 if image.mode[0] == 'I' else np.uint8)
+    if image.mode[0] == 'I' and not 0 <= labels.min() <= labels.max() < VOID:
+        raise ValueError(
+            f'mask {path} has mode {image.mode} and labels {labels.min()} to '
+            f'{labels.max()}; labels of more than 8 bits must lie in 0 to '
+            f'{VOID - 1}'
+        )
+    return labels.astype(np.uint8)
+
+
+def image_shape(path: Path) -> tuple[int, int]:
+    """Return height and width of an image from its header.
+
+    Raises:
+        ValueError: If the file is missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except FileNotFoundError:
+        raise ValueError(f'image {path} does not exist') from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f'image {path} cannot be read: {error}') from error
 
 
 def _open(path: Path, kind: str) -> Image.Image:

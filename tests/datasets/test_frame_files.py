@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from slotkd.datasets import list_images, read_frame, read_mask
+from slotkd.datasets.frame_files import image_shape
 
 LABELS = np.array([[0, 1, 2], [255, 3, 0]], np.uint8)
 
@@ -28,12 +29,34 @@ def test_labels_are_read_as_stored(tmp_path, mode):
 
 
 def test_deep_and_binary_masks_are_read(tmp_path):
-    deep = LABELS.astype(np.uint16) * 100
+    deep = np.array([[0, 1], [254, 7]], np.uint16)
     mask = read_mask(save(tmp_path / 'deep.png', deep))
     np.testing.assert_array_equal(mask, deep)
-    assert mask.dtype == np.int32
+    assert mask.dtype == np.uint8
     bits = read_mask(save(tmp_path / 'bits.png', LABELS > 1, '1'))
     np.testing.assert_array_equal(bits, LABELS > 1)
+
+
+@pytest.mark.parametrize('label', [255, 256, 65535])
+def test_deep_masks_with_labels_beyond_8_bits_are_refused(tmp_path, label):
+    deep = np.array([[0, label]], np.uint16)
+    path = save(tmp_path / 'deep.png', deep)
+    with pytest.raises(
+        ValueError, match=f'deep.png has mode I;16 .* 0 to {label};.* to 254'
+    ):
+        read_mask(path)
+
+
+def test_shape_from_the_header(tmp_path):
+    path = save(tmp_path / 'mask.png', LABELS)
+    assert image_shape(path) == (2, 3)
+    path.write_bytes(path.read_bytes()[:60])  # the pixels are cut off
+    assert image_shape(path) == (2, 3)
+    with pytest.raises(ValueError, match='no.png does not exist'):
+        image_shape(tmp_path / 'no.png')
+    path.write_bytes(b'text')
+    with pytest.raises(ValueError, match='mask.png cannot be read'):
+        image_shape(path)
 
 
 @pytest.mark.parametrize('mode', ['RGB', 'RGBA'])

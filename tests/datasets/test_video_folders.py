@@ -1,10 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from slotkd.datasets import VideoFolderDataset
 from slotkd.datasets.video_folders import read_split
-from slotkd.registry import DATASETS
+from slotkd.registry import DATASETS, METRICS
 
 
 def test_davis_layout(write_davis, davis_options):
@@ -195,3 +197,161 @@ def test_real_davis(shared, davis_options):
     frame, mask = item['img'][0].astype(float), item['gt_seg_map'][0] == 1
     assert frame[mask].mean() < frame[~mask].mean()
     assert frame[mask][:, 0].mean() > frame[mask][:, 2].mean()
+
+
+def test_videos_that_are_missing_may_be_left_out(write_davis, davis_options):
+    root = write_davis({'bear': 3, 'boat': 3})
+    (root / davis_options['split']).write_text('bear\nmouse\nboat\n')
+    dataset = VideoFolderDataset(root, **davis_options, skip_missing=True)
+    assert [item['video_id'] for item in dataset] == ['bear', 'boat']
+
+
+def test_masks_of_some_frames_leave_the_others_void(
+    write_davis, davis_options
+):
+    root = write_davis({'bear': 4})
+    masks = root / 'Annotations' / '480p' / 'bear'
+    for index in (1, 3):
+        (masks / f'{index:05d}.png').unlink()
+    with pytest.raises(ValueError, match='holds 2 masks for 4 frames'):
+        VideoFolderDataset(root, **davis_options)
+    dataset = VideoFolderDataset(root, **davis_options, sparse_masks=True)
+    item = dataset[0]
+    assert item['annotated_frames'] == [0, 2]
+    assert [np.unique(m).tolist() for m in item['gt_seg_map']] == [
+        [0, 1, 3, 255],
+        [255],
+        [0, 1, 3, 255],
+        [255],
+    ]
+    every_second = VideoFolderDataset(
+        root, **davis_options, sparse_masks=True, frame_stride=2
+    )
+    assert every_second[0]['annotated_frames'] == [0, 1]
+    binary = VideoFolderDataset(
+        root, **davis_options, sparse_masks=True, binary_masks=True
+    )
+    assert [np.unique(m).tolist() for m in binary[0]['gt_seg_map']] == [
+        [0, 1],
+        [255],
+        [0, 1],
+        [255],
+    ]
+
+
+@pytest.mark.parametrize('resolution', ['480p', 'Full-Resolution'])
+def test_a_sequence_of_one_frame_at_either_resolution(
+    tmp_path, write_davis, davis_options, resolution
+):
+    root = write_davis({'bär 1': 1})
+    for kind in ('JPEGImages', 'Annotations'):
+        (root / kind / '480p').rename(root / kind / resolution)
+    item = VideoFolderDataset(
+        root,
+        frames_dir=f'JPEGImages/{resolution}',
+        masks_dir=f'Annotations/{resolution}',
+        split=davis_options['split'],
+    )[0]
+    assert (item['video_id'], len(item['img'])) == ('bär 1', 1)
+
+
+@pytest.fixture
+def write_youtube_vos(tmp_path):
+    """Return a function that writes YouTube-VOS, a mask every 5 frames."""
+
+    def write(meta, masks, stride=5):
+        frames = range(0, 16, stride)
+        for name in meta:
+            for index in frames:
+                path = tmp_path / f'JPEGImages/{name}/{index:05d}.jpg'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new('RGB', (12, 8), (index,) * 3).save(path)
+            for index in masks:
+                labels = np.zeros((8, 12), np.uint8)
+                labels[:4] = 1
+                labels[4:, index // 5 :] = 2
+                path = tmp_path / f'Annotations/{name}/{index:05d}.png'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(labels).save(path)
+        content = dict(videos={n: dict(objects=o) for n, o in meta.items()})
+        (tmp_path / 'meta.json').write_text(json.dumps(content))
+        return dict(
+            data_root=tmp_path,
+            frames_dir='JPEGImages',
+            masks_dir='Annotations',
+            meta_file='meta.json',
+        )
+
+    return write
+
+
+OBJECTS = {
+    '1': dict(category='cat', frames=['00000', '00005', '00015']),
+    '2': dict(category='ape', frames=['00010', '00015']),
+}
+
+
+def test_youtube_vos_lists_objects_and_their_frames(write_youtube_vos):
+    options = write_youtube_vos({'b': OBJECTS, 'a': {}}, (0, 5, 10, 15))
+    dataset = VideoFolderDataset(
+        **options, pipeline=[dict(type='PackVideoInputs')]
+    )
+    assert [i['data_samples'].video_id for i in dataset] == ['a', 'b']
+    sample = dataset[1]['data_samples']
+    assert sample.object_categories == {1: 'cat', 2: 'ape'}
+    assert sample.object_frames == {1: [0, 1, 3], 2: [2, 3]}
+    clip = VideoFolderDataset(**options, clip_len=2, clip_mode='all')[3]
+    assert clip['frame_ids'] == [2, 3]
+    assert clip['object_frames'] == {1: [1], 2: [0, 1]}
+
+
+def test_youtube_vos_validation_has_the_first_masks_alone(write_youtube_vos):
+    options = write_youtube_vos({'a': OBJECTS}, (0, 10))
+    item = VideoFolderDataset(**options, sparse_masks=True)[0]
+    assert item['annotated_frames'] == [0, 2]
+    assert item['object_frames'] == {1: [0, 1, 3], 2: [2, 3]}
+    assert [len(np.unique(m)) for m in item['gt_seg_map']] == [2, 1, 3, 1]
+
+
+def test_youtube_vos_at_30_frames_per_second(write_youtube_vos):
+    options = write_youtube_vos({'a': OBJECTS}, (0, 5, 10, 15), stride=1)
+    item = VideoFolderDataset(**options, sparse_masks=True)[0]
+    assert len(item['img']) == 16
+    assert item['annotated_frames'] == [0, 5, 10, 15]
+    assert item['object_frames'] == {1: [0, 5, 15], 2: [10, 15]}
+    fifth = VideoFolderDataset(**options, sparse_masks=True, frame_stride=5)
+    assert fifth[0]['object_frames'] == {1: [0, 1, 3], 2: [2, 3]}
+
+
+def test_youtube_vos_that_does_not_fit_its_list_is_named(
+    tmp_path, write_youtube_vos
+):
+    late = {'1': dict(category='cat', frames=['00000', '00020'])}
+    options = write_youtube_vos({'a': late}, (0, 5, 10, 15))
+    with pytest.raises(
+        ValueError, match='meta.json lists object 1 of video a in frame 00020'
+    ):
+        VideoFolderDataset(**options)
+    options = write_youtube_vos({'a': OBJECTS}, (0, 5, 10, 15))
+    (tmp_path / 'JPEGImages' / 'a').rename(tmp_path / 'JPEGImages' / 'b')
+    with pytest.raises(ValueError, match='meta.json names video a, .* not in'):
+        VideoFolderDataset(**options)
+    (tmp_path / 'split.txt').write_text('b\n')
+    with pytest.raises(ValueError, match='meta.json lists no video b'):
+        VideoFolderDataset(**options, split='split.txt')
+
+
+def test_labelled_objects_are_scored_where_they_are_listed(write_youtube_vos):
+    """From the files to G, with the truth as prediction."""
+    options = write_youtube_vos({'a': OBJECTS}, (0, 5, 10, 15))
+    dataset = VideoFolderDataset(
+        **options, pipeline=[dict(type='PackVideoInputs')]
+    )
+    sample = dataset[0]['data_samples']
+    sample.pred_masks = sample.gt_masks.clone()
+    sample.pred_masks[3] = 0  # of the listed later frames of 1: 5 and 15
+    metric = METRICS.build(dict(type='YouTubeVosMetric', unseen=['ape']))
+    metric.process(None, [sample.to_dict()])
+    scores = metric.evaluate(1)
+    assert scores['proxy/j_seen'] == 0.5
+    assert scores['proxy/j_unseen'] == 0
