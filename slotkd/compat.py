@@ -21,6 +21,7 @@ import mmengine.config.config
 import mmengine.hub.hub
 import mmengine.utils
 import torch
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.utils import package_utils
 
@@ -47,7 +48,7 @@ def apply() -> None:
     for needed, patch in (
         (ops_are_missing, stub_ops),
         (loader_is_too_strict, relax_loader),
-        (pkg_resources_is_missing, replace_pkg_resources),
+        (package_lookup_fails, replace_package_lookup),
     ):
         if needed():
             patch()
@@ -149,15 +150,25 @@ def load_from_local(
     return loaded
 
 
-def pkg_resources_is_missing() -> bool:
-    """Tell whether setuptools >= 82 left mmengine without pkg_resources."""
-    return (
-        importlib.util.find_spec('pkg_resources') is None
-        and package_utils.is_installed is not is_installed
+def package_lookup_fails() -> bool:
+    """Tell whether mmengine cannot find packages such as mmsegmentation.
+
+    setuptools >= 82 leaves it without ``pkg_resources``; the maintained fork
+    brings ``mmseg`` under another distribution name, and ``mmseg::`` in a
+    config asks for ``mmsegmentation``.
+    """
+    if package_utils.is_installed is is_installed:
+        return False
+    if 'pkg_resources' in inspect.getsource(package_utils):
+        if importlib.util.find_spec('pkg_resources') is None:
+            return True
+    return any(
+        is_importable(module) and not is_distribution(package)
+        for module, package in MODULE2PACKAGE.items()
     )
 
 
-def replace_pkg_resources() -> None:
+def replace_package_lookup() -> None:
     """Give mmengine package look-ups that need the standard library only."""
     for module in (
         package_utils,
@@ -170,14 +181,30 @@ def replace_pkg_resources() -> None:
                 setattr(module, function.__name__, function)
 
 
-def is_installed(package: str) -> bool:
-    """Tell whether a distribution or importable package has this name."""
+def is_distribution(package: str) -> bool:
+    """Tell whether a distribution of this name is installed."""
     try:
         metadata.distribution(package)
     except metadata.PackageNotFoundError:
-        spec = importlib.util.find_spec(package)
-        return spec is not None and spec.origin is not None
+        return False
     return True
+
+
+def is_importable(module: str) -> bool:
+    """Tell whether there is a module of this name with a folder."""
+    spec = importlib.util.find_spec(module)
+    return spec is not None and spec.origin is not None
+
+
+def module_of(package: str) -> str:
+    """Return the module that OpenMMLab ships under a distribution name."""
+    modules = {name: module for module, name in MODULE2PACKAGE.items()}
+    return modules.get(package, package)
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a distribution or importable package has this name."""
+    return is_distribution(package) or is_importable(module_of(package))
 
 
 def get_installed_path(package: str) -> str:
@@ -190,7 +217,7 @@ def get_installed_path(package: str) -> str:
     try:
         root = Path(str(metadata.distribution(package).locate_file('')))
     except metadata.PackageNotFoundError:
-        return _folder_of_module(package)
+        return _folder_of_module(module_of(package))
     if (root / package).exists():
         return str(root / package)
     # An editable install keeps only metadata there.

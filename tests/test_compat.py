@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -35,19 +36,45 @@ def run_python(code: str, **env: str) -> subprocess.CompletedProcess:
     )
 
 
+# The maintained fork of the stack has other distribution names and no need of
+# some patches; see tools/environments/fork.sh.
+on_released = pytest.mark.skipif(
+    not compat.is_distribution('mmengine'),
+    reason='mmengine comes from the fork',
+)
+
+
 @pytest.fixture
-def without_pkg_resources(monkeypatch):
-    """Hide pkg_resources and undo what its replacement patches."""
+def restored_lookup(monkeypatch):
+    """Undo what the replacement of the package look-up patches."""
     import mmengine.config.config as config_module
     import mmengine.hub.hub as hub_module
     import mmengine.utils as utils_module
 
-    monkeypatch.setitem(sys.modules, 'pkg_resources', None)
     names = ('is_installed', 'get_installed_path', 'package2module')
     for module in (package_utils, utils_module, config_module, hub_module):
         for name in names:
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, getattr(module, name))
+
+
+@pytest.fixture
+def without_pkg_resources(monkeypatch, restored_lookup):
+    """Hide pkg_resources."""
+    monkeypatch.setitem(sys.modules, 'pkg_resources', None)
+
+
+@pytest.fixture
+def renamed_mmseg(monkeypatch, restored_lookup):
+    """Bring mmseg under the distribution name of the fork."""
+    distribution = metadata.distribution
+
+    def renamed(name):
+        if name == 'mmsegmentation':
+            raise metadata.PackageNotFoundError(name)
+        return distribution(name)
+
+    monkeypatch.setattr(metadata, 'distribution', renamed)
 
 
 # The three patches are still needed; these fail once upstream repairs them.
@@ -65,6 +92,7 @@ def test_mmengine_loads_without_weights_only():
     assert 'weights_only' not in source
 
 
+@on_released
 def test_mmengine_still_asks_pkg_resources():
     assert 'pkg_resources' in Path(package_utils.__file__).read_text()
 
@@ -194,16 +222,19 @@ def test_missing_checkpoint_is_named(tmp_path):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'nowhere.pth'))
 
 
+@on_released
 def test_absence_is_seen_and_replaced(without_pkg_resources):
     with pytest.raises(ModuleNotFoundError):
         package_utils.is_installed('torch')
-    assert compat.pkg_resources_is_missing()
+    assert compat.package_lookup_fails()
     compat.apply()
     assert package_utils.is_installed('torch')
-    assert not compat.pkg_resources_is_missing()
+    assert not compat.package_lookup_fails()
 
 
-def test_bases_of_mmseg_resolve_without_it(without_pkg_resources):
+@pytest.mark.parametrize('missing', ['without_pkg_resources', 'renamed_mmseg'])
+def test_bases_of_mmseg_resolve_without_it(missing, request):
+    request.getfixturevalue(missing)
     compat.apply()
     cfg = Config.fromstring(
         "_base_ = ['mmseg::_base_/schedules/schedule_20k.py']", '.py'
@@ -211,6 +242,14 @@ def test_bases_of_mmseg_resolve_without_it(without_pkg_resources):
     assert cfg.train_cfg.max_iters == 20000
 
 
+def test_another_distribution_name_is_seen(renamed_mmseg):
+    assert compat.package_lookup_fails()
+    assert compat.is_installed('mmsegmentation')
+    compat.apply()
+    assert not compat.package_lookup_fails()
+
+
+@on_released
 def test_replacements_agree_with_pkg_resources():
     pytest.importorskip('pkg_resources')
     for package in ('mmengine', 'mmsegmentation', 'mmseg', 'torch'):

@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.metadata import version
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -104,11 +104,14 @@ def render_report(
 
 
 def describe_machine() -> dict[str, str]:
-    """Return the versions and the machine for ``facts``."""
+    """Return the versions and the machine for ``facts``.
+
+    Packages are asked themselves: forks have other names in the metadata.
+    """
     return {
         'versions': ', '.join(
             [f'Python {platform.python_version()}']
-            + [f'{name} {version(name)}' for name in PACKAGES]
+            + [f'{p} {import_module(p).__version__}' for p in PACKAGES]
         ),
         'machine': f'{platform.system()} {platform.machine()}',
     }
