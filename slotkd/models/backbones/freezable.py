@@ -37,6 +37,9 @@ class FreezableBackbone(BaseModule):
             of mmengine.
     """
 
+    # How a config names the file, for the error about random weights.
+    weights_hint = "give init_cfg=dict(type='Pretrained', checkpoint=...)"
+
     feat_dim: int
     init_cfg: dict | None
     _is_init: bool
@@ -81,10 +84,9 @@ class FreezableBackbone(BaseModule):
             if missing:
                 raise RuntimeError(
                     f'{type(self).__name__} is frozen but its weights are '
-                    f'random ({min(missing)} was never loaded): give '
-                    "init_cfg=dict(type='Pretrained', checkpoint=...) and "
-                    'call init_weights(), load a checkpoint, or set '
-                    'allow_random=True'
+                    f'random ({min(missing)} was never loaded): '
+                    f'{self.weights_hint} and call init_weights(), load a '
+                    'checkpoint, or set allow_random=True'
                 )
         trains = torch.is_grad_enabled() and not self.frozen
         return torch.set_grad_enabled(trains)

@@ -1,6 +1,7 @@
 """Video models: wire parts over time and return a record."""
 
 from slotkd.models.video.load_weights import load_slot_model, read_slot_weights
+from slotkd.models.video.slot_backbone import SlotBackbone, fit_to_patches
 from slotkd.models.video.slot_model import SlotVideoModel, hard_masks
 from slotkd.models.video.slotcontrast_weights import (
     ModelFacts,
@@ -10,7 +11,9 @@ from slotkd.models.video.slotcontrast_weights import (
 
 __all__ = [
     'ModelFacts',
+    'SlotBackbone',
     'SlotVideoModel',
+    'fit_to_patches',
     'from_slotcontrast',
     'hard_masks',
     'load_slot_model',

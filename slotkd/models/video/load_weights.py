@@ -51,17 +51,21 @@ def load_slot_model(
     Args:
         model: The model.
         checkpoint: Path or URL, see :func:`read_slot_weights`.
-        prefix: Beginning of the wanted names, as ``student``.
+        prefix: Beginning of the wanted names. Without one, the student of a
+            distiller's checkpoint is taken, else the whole file.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If a weight is missing, unknown or of another shape; the
             message lists them.
     """
+    found = read_slot_weights(checkpoint)
     dotted = prefix.rstrip('.') + '.' if prefix else ''
+    if not prefix and any(name.startswith('student.') for name in found):
+        dotted = 'student.'
     weights = {
         name.removeprefix(dotted): value
-        for name, value in read_slot_weights(checkpoint).items()
+        for name, value in found.items()
         if name.startswith(dotted)
     }
     check_weights(
