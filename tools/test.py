@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from slotkd.apis.weights import reading_weights_only
@@ -17,6 +18,7 @@ from slotkd.engine import (
     run_parser,
     write_atomically,
 )
+from slotkd.engine.type_lookup import arguments, find_classes
 
 REQUIRED = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
 
@@ -32,6 +34,33 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def draw_into(cfg: Config, folder: str) -> None:
+    """Have the config's visualization hook draw everything into a folder.
+
+    Raises:
+        ValueError: If the hook is neither like slotkd's nor like mmseg's.
+    """
+    hooks = dict(cfg.get('default_hooks') or {})
+    hook = dict(
+        hooks.get('visualization') or {'type': 'slotkd.SlotVisualizationHook'}
+    )
+    scope = hook.get('_scope_') or cfg.get('default_scope') or 'mmengine'
+    taken = set()
+    for cls in find_classes(hook['type'], scope):
+        taken |= arguments(cls) or set()
+    if 'out_dir' in taken:
+        hook.update(interval=1, out_dir=folder)
+    elif 'draw' in taken and cfg.get('visualizer') is not None:
+        hook.update(interval=1, draw=True)
+        cfg.visualizer.save_dir = folder
+    else:
+        raise ValueError(
+            f'--show-dir: default_hooks.visualization {hook["type"]!r} takes '
+            "no 'out_dir', and no 'draw' with a visualizer in the config"
+        )
+    cfg.default_hooks = {**hooks, 'visualization': hook}
+
+
 def main() -> None:
     """Evaluate."""
     args = parse_args()
@@ -44,12 +73,7 @@ def main() -> None:
     cfg.load_from = args.checkpoint
     cfg.resume = False
     if args.show_dir is not None:
-        hooks = cfg.setdefault('default_hooks', {})
-        hooks['visualization'] = {
-            **hooks.get('visualization', {'type': 'SlotVisualizationHook'}),
-            'interval': 1,
-            'out_dir': os.path.abspath(args.show_dir),
-        }
+        draw_into(cfg, os.path.abspath(args.show_dir))
     runner = build_runner(cfg, REQUIRED)
     with reading_weights_only():
         metrics = runner.test()
