@@ -91,8 +91,8 @@ def record(data: bytes) -> bytes:
     )
 
 
-def write_records(path: Path, datas: Iterable[bytes]) -> Path:
+def write_records(path: Path, contents: Iterable[bytes]) -> Path:
     """Write a TFRecord file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b''.join(record(data) for data in datas))
+    path.write_bytes(b''.join(record(data) for data in contents))
     return path
