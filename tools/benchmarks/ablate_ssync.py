@@ -26,7 +26,6 @@ CONFIG = (
     ROOT / 'configs/ssync/ssync_color-narrow_1xb16-500_moving-shapes-32.py'
 )
 REQUIRED = ('model', 'train_dataloader', 'train_cfg', 'test_dataloader')
-IOU_THR = 0.7
 NO_MERGE = {'merge': 'none'}
 # Name -> options of SSyncLoss; None trains without it.
 VARIANTS: dict[str, dict[str, Any] | None] = {
@@ -37,9 +36,11 @@ VARIANTS: dict[str, dict[str, Any] | None] = {
     '+ both, merging': {},
     'reversed roles': {**NO_MERGE, 'reversed_roles': True},
 }
+SETTINGS = ('iters', 'weight', 'begin', 'iou_thr')
 COUNTED = ('base', '+ both, merging')
 SCORES = (
     'fg_ari',
+    'ari',
     'mbo',
     'agreement_ari',
     'fcc8_attn',
@@ -58,18 +59,28 @@ def parse_args() -> argparse.Namespace:
         '--weight', type=float, help="SSync's loss_weight, if not the config's"
     )
     parser.add_argument(
+        '--begin',
+        type=float,
+        default=0.3,
+        help='share of the iterations without SSync',
+    )
+    parser.add_argument('--iou-thr', type=float, default=0.7)
+    parser.add_argument(
+        '--variants', nargs='+', choices=VARIANTS, default=list(VARIANTS)
+    )
+    parser.add_argument(
         '--slots',
         type=int,
         nargs='+',
         default=[7, 10, 14],
-        help='slot counts; all variants at the first, base and SSync at all',
+        help='slot counts; the variants at the first, base and SSync at all',
     )
     return parser.parse_args()
 
 
-def planned(slots: list[int]) -> list[tuple[str, int]]:
+def planned(variants: list[str], slots: list[int]) -> list[tuple[str, int]]:
     """Return variant and slot count of each row of the table."""
-    rows = [(name, slots[0]) for name in VARIANTS]
+    rows = [(name, slots[0]) for name in variants]
     return rows + [(name, count) for count in slots[1:] for name in COUNTED]
 
 
@@ -87,7 +98,9 @@ def run_config(
     if options is None:
         cfg.model.losses.pop('ssync')
     else:
-        cfg.model.losses.ssync.update(options, begin=3 * iters // 10)
+        cfg.model.losses.ssync.update(
+            options, iou_thr=args.iou_thr, begin=round(args.begin * iters)
+        )
         if args.weight is not None:
             cfg.model.losses.ssync.loss_weight = args.weight
     cfg.train_cfg.max_iters = iters
@@ -96,7 +109,7 @@ def run_config(
     cfg.default_hooks.checkpoint.interval = iters
     diagnostics = {
         'type': 'SSyncDiagnostics',
-        'ssync': {'type': 'SSyncLoss', 'iou_thr': IOU_THR},
+        'ssync': {'type': 'SSyncLoss', 'iou_thr': args.iou_thr},
     }
     cfg.test_evaluator = [cfg.test_evaluator, diagnostics]
     return cfg
@@ -132,16 +145,30 @@ def _spread(values: list[float]) -> str:
     return f'{scale * np.mean(values):.1f} ± {scale * spread:.1f}'
 
 
+def kept_results(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the results of earlier calls with the same settings."""
+    if not path.is_file():
+        return {'settings': settings, 'runs': {}}
+    results = json.loads(path.read_text())
+    if results['settings'] != settings:
+        raise ValueError(
+            f'{path} holds runs with {results["settings"]}, this call has '
+            f'{settings}; choose another --work-dir'
+        )
+    return results
+
+
 def main() -> None:
     """Run what is not yet in the results, seed by seed."""
     args = parse_args()
     work_dir = Path(args.work_dir)
     path = work_dir / 'results.json'
-    results = json.loads(path.read_text()) if path.is_file() else {}
-    rows = planned(args.slots)
+    settings = {key: getattr(args, key) for key in SETTINGS}
+    results = kept_results(path, settings)
+    rows = planned(args.variants, args.slots)
     for seed in args.seeds:
         for name, slots in rows:
-            kept = results.setdefault(f'{name}, {slots} slots', {})
+            kept = results['runs'].setdefault(f'{name}, {slots} slots', {})
             if str(seed) in kept:
                 continue
             cfg = run_config(name, slots, seed, args)
@@ -149,7 +176,7 @@ def main() -> None:
             kept[str(seed)] = run(cfg, work_dir / folder)
             write_atomically(json.dumps(results, indent=1).encode(), path)
             print(f'{name}, {slots} slots, seed {seed}: {kept[str(seed)]}')
-    print(table(results, rows))
+    print(table(results['runs'], rows))
 
 
 if __name__ == '__main__':
