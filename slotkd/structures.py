@@ -10,13 +10,14 @@ Q    queries                                P    sampling points
 O    true objects                           A    heads
 H W  pixels                                 V    classes
 h w  patch grid                             N    h * w tokens
+F    a student's frames of a clip           U    queries of a video teacher
 ==== ====================================== ==== ===========================
 """
 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
@@ -143,6 +144,75 @@ class VosOutput:
     def probs(self) -> Float[Tensor, 'B T V h4 w4']:
         """Softmax of ``logits`` over channels; 0 for unused ones."""
         return at_least_fp32(self.logits).softmax(dim=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackTargets:
+    """The annotated tracks of a batch of clips.
+
+    Args:
+        labels: Class of each track from 0; -1 where the clip has fewer
+            tracks than the batch's most.
+        masks: Pixels of each track; none where it is absent.
+        ids: Identity of each track in each frame; -1 where absent.
+    """
+
+    labels: Integer[Tensor, 'B O']
+    masks: Bool[Tensor, 'B O T H W']
+    ids: Integer[Tensor, 'B O T']
+
+    @property
+    def visible(self) -> Bool[Tensor, 'B O T']:
+        """Whether a track has a pixel in a frame."""
+        return self.masks.flatten(3).any(dim=3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryOutput:
+    """The output of an online model: queries of single frames.
+
+    The last fields are known in training only.
+
+    Args:
+        cls_logits: Class scores of each query; the last class is "no
+            object".
+        mask_logits: Mask of each query before the sigmoid, at stride 4.
+        embeds: Normalised decoder output of each query.
+        reid: Embedding for association; None where the model has no such
+            head and its decoder output serves.
+        frames: Frame of the clip that each was taken from.
+        match: Query of each annotated track, -1 where it has none.
+        targets: The annotated tracks of the whole clip.
+    """
+
+    cls_logits: Float[Tensor, 'B F Q V']
+    mask_logits: Float[Tensor, 'B F Q h w']
+    embeds: Float[Tensor, 'B F Q D']
+    reid: Float[Tensor, 'B F Q D'] | None = None
+    frames: Integer[Tensor, 'B F'] | None = None
+    match: Integer[Tensor, 'B F O'] | None = None
+    targets: TrackTargets | None = None
+
+    @property
+    def features(self) -> Float[Tensor, 'B F Q D']:
+        """The embedding that is distilled and tracked."""
+        return self.embeds if self.reid is None else self.reid
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoQueryOutput:
+    """The output of an offline model: each query follows a whole clip.
+
+    Args:
+        cls_logits: Class scores of each query; the last class is "no
+            object".
+        mask_logits: Mask of each query in each frame before the sigmoid.
+        embeds: Normalised decoder output of each query.
+    """
+
+    cls_logits: Float[Tensor, 'B U V']
+    mask_logits: Float[Tensor, 'B U T h w']
+    embeds: Float[Tensor, 'B U D']
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,13 @@ from torch import Tensor
 from slotkd.structures import (
     CorrectorOutput,
     DecoderOutput,
+    QueryOutput,
     SegOutput,
     SlotOutput,
     SlotState,
+    TrackTargets,
     VideoDataSample,
+    VideoQueryOutput,
     VosOutput,
 )
 
@@ -233,3 +236,66 @@ def test_maps_of_a_segmentor_share_the_batch_alone():
     ):
         with pytest.raises(TypeCheckError):
             SegOutput(logits=logits, **changes)
+
+
+def query_fields(**changes) -> dict:
+    """Return the fields of a student's record: F=2 of T=4 frames."""
+    targets = TrackTargets(
+        labels=torch.tensor([[0, -1], [1, 2]]),
+        masks=torch.zeros(B, 2, 4, 8, 8, dtype=torch.bool),
+        ids=torch.full((B, 2, 4), -1),
+    )
+    return (
+        dict(
+            cls_logits=torch.randn(B, 2, 5, 4),
+            mask_logits=torch.randn(B, 2, 5, 2, 2),
+            embeds=torch.randn(B, 2, 5, 6),
+            reid=torch.randn(B, 2, 5, 6),
+            frames=torch.tensor([[0, 2], [1, 3]]),
+            match=torch.full((B, 2, 2), -1),
+            targets=targets,
+        )
+        | changes
+    )
+
+
+def test_the_tracked_embedding_is_reid_where_there_is_one():
+    given = query_fields()
+    assert QueryOutput(**given).features is given['reid']
+    assert QueryOutput(**given | dict(reid=None)).features is given['embeds']
+
+
+def test_a_track_is_visible_where_it_has_a_pixel():
+    targets = query_fields()['targets']
+    targets.masks[1, 0, 2, 3, 3] = True
+    assert targets.visible.nonzero().tolist() == [[1, 0, 2]]
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(mask_logits=torch.randn(B, 2, 6, 2, 2)),
+        dict(reid=torch.randn(B, 2, 5, 7)),
+        dict(frames=torch.zeros(B, 3).long()),
+        dict(match=torch.zeros(B, 2, 2)),
+        dict(targets=torch.zeros(B, 2)),
+    ],
+)
+def test_query_fields_must_agree(changes):
+    with pytest.raises(TypeCheckError):
+        QueryOutput(**query_fields(**changes))
+
+
+def test_track_and_video_query_fields_must_agree():
+    with pytest.raises(TypeCheckError):
+        TrackTargets(
+            labels=torch.zeros(B, 2).long(),
+            masks=torch.zeros(B, 3, 4, 8, 8, dtype=torch.bool),
+            ids=torch.zeros(B, 2, 4).long(),
+        )
+    with pytest.raises(TypeCheckError):
+        VideoQueryOutput(
+            cls_logits=torch.randn(B, 5, 4),
+            mask_logits=torch.randn(B, 6, 3, 2, 2),
+            embeds=torch.randn(B, 5, 6),
+        )
