@@ -59,8 +59,8 @@ class LossTerms(nn.Module):
     A term reads the record of one model, ``forward(output)``, or of two,
     ``forward(student, teacher)``. It returns a scalar, logged as
     ``loss_<name>``, or a dictionary: entries named in its class attribute
-    ``parts`` are losses ``loss_<name>_<part>``, the others are logged as
-    ``<name>_<key>``.
+    ``parts`` are losses ``loss_<name>_<part>`` (``loss_<name>`` for the part
+    ``''``), the others are logged as ``<name>_<key>``.
 
     A term outside its window is not computed but counts 0 times the fields
     it reads, so that distributed training sees a gradient for each parameter
@@ -216,7 +216,11 @@ def _tensors(node: Any) -> Iterator[Tensor]:
 def _loss_keys(name: str, parts: tuple[str, ...] | None) -> list[str]:
     if parts is None:
         return [f'loss_{name}']
-    return [f'loss_{name}_{part}' for part in parts]
+    return [_loss_key(name, part) for part in parts]
+
+
+def _loss_key(name: str, part: str) -> str:
+    return f'loss_{name}_{part}' if part else f'loss_{name}'
 
 
 def _named(
@@ -233,7 +237,7 @@ def _named(
             f'class declares parts = {parts}'
         )
     return {
-        f'loss_{name}_{key}' if key in parts else f'{name}_{key}': (
+        _loss_key(name, key) if key in parts else f'{name}_{key}': (
             factor * entry if key in parts else entry
         )
         for key, entry in value.items()

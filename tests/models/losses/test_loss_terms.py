@@ -124,6 +124,18 @@ def test_the_zero_is_exact_whatever_the_slots(output):
     assert losses == {'loss_late_low': 0, 'loss_late_high': 0}
 
 
+def test_a_part_without_a_name_is_the_loss_of_the_term(output):
+    terms = LossTerms(dict(two=dict(type='TwoPartLoss', begin=5)), ('output',))
+    term = terms.losses['two']
+    term.parts = ('',)
+    term.forward = lambda output: {
+        '': output.slots.min(),
+        'low': output.slots.max(),
+    }
+    assert list(terms(output, step=0)) == ['loss_two']
+    assert list(terms(output, step=5)) == ['loss_two', 'two_low']
+
+
 def test_the_zero_keeps_the_graph_of_nested_fields():
     maps = torch.ones(2, requires_grad=True)
     output = SimpleNamespace(labels=torch.ones(2).long(), attn=((maps,),))
