@@ -9,6 +9,26 @@ from slotkd.models.losses.mask_distill import (
     MaskDistillLoss,
     mask_distill_loss,
 )
+from slotkd.models.losses.query_contrast import (
+    QueryContrastLoss,
+    query_contrast_loss,
+)
+from slotkd.models.losses.query_diagnostics import query_diagnostics
+from slotkd.models.losses.query_distill import (
+    QueryDistillLoss,
+    query_distill_loss,
+)
+from slotkd.models.losses.query_pairs import QueryAssociation
+from slotkd.models.losses.query_predictions import (
+    QueryClassLoss,
+    QueryMaskLoss,
+    query_class_loss,
+    query_mask_loss,
+)
+from slotkd.models.losses.query_relation import (
+    QueryRelationLoss,
+    query_relation_loss,
+)
 from slotkd.models.losses.reconstruction import (
     FeatureReconstructionLoss,
     reconstruction_loss,
@@ -44,6 +64,12 @@ __all__ = [
     'FeatureReconstructionLoss',
     'LossTerms',
     'MaskDistillLoss',
+    'QueryAssociation',
+    'QueryClassLoss',
+    'QueryContrastLoss',
+    'QueryDistillLoss',
+    'QueryMaskLoss',
+    'QueryRelationLoss',
     'SRLContrastLoss',
     'SRLDeblurLoss',
     'SRLDenoiseLoss',
@@ -59,6 +85,12 @@ __all__ = [
     'denoise_loss',
     'feature_distill_loss',
     'mask_distill_loss',
+    'query_class_loss',
+    'query_contrast_loss',
+    'query_diagnostics',
+    'query_distill_loss',
+    'query_mask_loss',
+    'query_relation_loss',
     'reconstruction_loss',
     'slot_contrast_loss',
     'slot_match_loss',
