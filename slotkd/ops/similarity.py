@@ -32,7 +32,7 @@ def guarded_cosine(
     Returns:
         Values in [-1, 1]; 1 for equal directions.
     """
-    x, y = (_unit(at_least_fp32(value), dim) for value in (x, y))
+    x, y = (unit_vectors(at_least_fp32(value), dim) for value in (x, y))
     return (x * y).sum(dim=dim)
 
 
@@ -126,7 +126,7 @@ def linear_cka(
     # The columns' means would swamp the unbiased estimator in fp32, and it
     # is the same without them.
     x, y = (
-        _unit(_centred(at_least_fp32(value), -2, None), (-2, -1))
+        unit_vectors(_centred(at_least_fp32(value), -2, None), (-2, -1))
         for value in (x, y)
     )
     if estimator == 'unbiased':
@@ -135,6 +135,21 @@ def linear_cka(
     if max(x.shape[-1], y.shape[-1]) < x.shape[-2]:
         return _cka_of_columns(x, y)
     return guarded_cosine(x @ x.mT, y @ y.mT, dim=(-2, -1))
+
+
+def unit_vectors(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """Scale vectors to length 1; one of zeros stays, with a zero gradient.
+
+    In two steps, so that no square underflows.
+
+    Args:
+        x: Vectors, at least in fp32.
+        dim: Axis or axes of the entries of a vector.
+    """
+    largest = x.detach().abs().amax(dim=dim, keepdim=True)
+    x = x / torch.where(largest > 0, largest, 1)
+    length = _root(x.square().sum(dim=dim, keepdim=True))
+    return x / torch.where(length > 0, length, 1)
 
 
 def _cka_of_columns(x: Tensor, y: Tensor) -> Tensor:
@@ -172,14 +187,6 @@ def _centred(x: Tensor, dim: int, mask: Tensor | None) -> Tensor:
     spread = centred.detach().abs().amax(dim=dim, keepdim=True)
     rounding = _ULPS * torch.finfo(x.dtype).eps * largest
     return centred.where(spread > rounding, 0)
-
-
-def _unit(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
-    """Scale to length 1, in two steps so that no square underflows."""
-    largest = x.detach().abs().amax(dim=dim, keepdim=True)
-    x = x / torch.where(largest > 0, largest, 1)
-    length = _root(x.square().sum(dim=dim, keepdim=True))
-    return x / torch.where(length > 0, length, 1)
 
 
 def _root(x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from slotkd.ops.similarity import (
     guarded_cosine,
     linear_cka,
     pearson_correlation,
+    unit_vectors,
     varies,
 )
 
@@ -72,6 +73,16 @@ def test_cosine_equals_torch_and_survives_tiny_and_zero_vectors():
     zero = torch.zeros_like(x, requires_grad=True)
     guarded_cosine(zero, y, dim=1).sum().backward()
     assert zero.grad.isfinite().all()
+
+
+def test_unit_vectors_survive_tiny_and_zero_ones():
+    vectors = torch.tensor([[3.0, 4], [3e-30, 4e-30], [0, 0]])
+    vectors.requires_grad_()
+    units = unit_vectors(vectors, 1)
+    expected = torch.tensor([[0.6, 0.8], [0.6, 0.8], [0, 0]])
+    torch.testing.assert_close(units, expected)
+    units[[0, 2], 0].sum().backward()
+    assert vectors.grad.isfinite().all() and not vectors.grad[2].any()
 
 
 def test_pearson_equals_numpy_and_ignores_positive_affine_changes():
