@@ -138,9 +138,10 @@ def linear_cka(
 
 
 def unit_vectors(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
-    """Scale vectors to length 1; one of zeros stays, with a zero gradient.
+    """Scale vectors to length 1; one of zeros stays what it is.
 
-    In two steps, so that no square underflows.
+    In two steps, so that no square underflows. The gradient is finite
+    everywhere.
 
     Args:
         x: Vectors, at least in fp32.
