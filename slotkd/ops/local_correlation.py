@@ -1,0 +1,92 @@
+"""Compare each cell of a map with a square window of another map."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def local_logits(
+    queries: Float[Tensor, 'B C h w'],
+    keys: Float[Tensor, 'B C h w'],
+    radius: int,
+) -> Float[Tensor, 'B P h w']:
+    """Return the products of each query with the keys around its cell.
+
+    Args:
+        queries: Features.
+        keys: Features of another frame.
+        radius: Cells of the window to each side.
+
+    Returns:
+        Products for the ``P = (2 radius + 1) ** 2`` cells of the window, row
+        by row; -inf for those outside the map.
+    """
+    h, w = queries.shape[2:]
+    padded = F.pad(keys, (radius,) * 4)
+    inside = F.pad(keys.new_ones(1, 1, h, w), (radius,) * 4)[:, 0] > 0
+    side = 2 * radius + 1
+    products = []
+    for y in range(side):
+        for x in range(side):
+            rows, columns = slice(y, y + h), slice(x, x + w)
+            product = (queries * padded[:, :, rows, columns]).sum(dim=1)
+            seen = inside[:, rows, columns]
+            products.append(product.masked_fill(~seen, -torch.inf))
+    return torch.stack(products, dim=1)
+
+
+def read_local(
+    attn: Float[Tensor, 'B P h w'], values: Float[Tensor, 'B V h w']
+) -> Float[Tensor, 'B V h w']:
+    """Sum the values of each cell's window with the given weights.
+
+    Args:
+        attn: Weights of the cells of the window, row by row; of cells
+            outside the map 0.
+        values: What is read.
+    """
+    h, w = values.shape[2:]
+    side = round(attn.shape[1] ** 0.5)
+    padded = F.pad(values, ((side - 1) // 2,) * 4)
+    result = torch.zeros_like(values)
+    for index in range(side * side):
+        y, x = divmod(index, side)
+        window = padded[:, :, y : y + h, x : x + w]
+        result = result + attn[:, index, None] * window
+    return result
+
+
+def coarse_rows(
+    attn: Float[Tensor, 'B P h w'], step: int
+) -> Float[Tensor, 'B N N']:
+    """Write local weights into rows over the whole map, at a coarser grid.
+
+    The queries are every ``step``-th cell, and so are the columns: a weight
+    is shared bilinearly between the four columns around its cell.
+
+    Args:
+        attn: Weights of the cells of each query's window, row by row.
+        step: Cells from one query to the next; ``(h - 1) % step == 0``, and
+            likewise for w.
+
+    Returns:
+        One row for each query; rows keep their sum.
+    """
+    batch, count, h, w = attn.shape
+    radius = (round(count**0.5) - 1) // 2
+    grid = ((h - 1) // step + 1, (w - 1) // step + 1)
+    sampled = attn[:, :, ::step, ::step].flatten(2).mT  # B N P
+    offsets = torch.arange(-radius, radius + 1, device=attn.device)
+    weights = []
+    for length, cells in zip(grid, (h, w), strict=True):
+        centres = step * torch.arange(length, device=attn.device)
+        places = centres[:, None] + offsets
+        near = 1 - (places[..., None] - centres).abs() / step
+        in_map = (places >= 0) & (places < cells)
+        shares = near.clamp(min=0) * in_map[..., None]
+        weights.append(shares.to(attn.dtype))  # queries, window, columns
+    rows, columns = weights
+    window = sampled.unflatten(1, grid).unflatten(3, (len(offsets), -1))
+    spread = torch.einsum('bijyx,iyk,jxl->bijkl', window, rows, columns)
+    return spread.reshape(batch, grid[0] * grid[1], -1)
