@@ -1,5 +1,13 @@
 """Loss terms: a function of tensors and a thin module in each file."""
 
+from slotkd.models.losses.attention_distill import (
+    AttentionCKALoss,
+    AttentionSplatLoss,
+    OffsetRangeLoss,
+    attention_cka_loss,
+    offset_range_loss,
+    splat_attention,
+)
 from slotkd.models.losses.feature_distill import (
     FeatureDistillLoss,
     feature_distill_loss,
@@ -33,6 +41,17 @@ from slotkd.models.losses.reconstruction import (
     FeatureReconstructionLoss,
     reconstruction_loss,
 )
+from slotkd.models.losses.relation_distill import (
+    ObjectRelationLoss,
+    object_relation_loss,
+)
+from slotkd.models.losses.segmentation import (
+    MaskSegmentationLoss,
+    PseudoLabelLoss,
+    hard_pixel_cross_entropy,
+    segmentation_loss,
+    soft_jaccard_loss,
+)
 from slotkd.models.losses.slot_contrast import (
     SlotContrastLoss,
     slot_contrast_loss,
@@ -60,10 +79,16 @@ from slotkd.models.losses.ssync import SSyncLoss, ssync_loss
 from slotkd.models.losses.ssync_result import SSyncResult
 
 __all__ = [
+    'AttentionCKALoss',
+    'AttentionSplatLoss',
     'FeatureDistillLoss',
     'FeatureReconstructionLoss',
     'LossTerms',
     'MaskDistillLoss',
+    'MaskSegmentationLoss',
+    'ObjectRelationLoss',
+    'OffsetRangeLoss',
+    'PseudoLabelLoss',
     'QueryAssociation',
     'QueryClassLoss',
     'QueryContrastLoss',
@@ -81,10 +106,14 @@ __all__ = [
     'SlotRegressionLoss',
     'TermSchedule',
     'align_slots',
+    'attention_cka_loss',
     'deblur_loss',
     'denoise_loss',
     'feature_distill_loss',
+    'hard_pixel_cross_entropy',
     'mask_distill_loss',
+    'object_relation_loss',
+    'offset_range_loss',
     'query_class_loss',
     'query_contrast_loss',
     'query_diagnostics',
@@ -92,10 +121,13 @@ __all__ = [
     'query_mask_loss',
     'query_relation_loss',
     'reconstruction_loss',
+    'segmentation_loss',
     'slot_contrast_loss',
     'slot_match_loss',
     'slot_regression_loss',
     'slot_regularization_loss',
+    'soft_jaccard_loss',
+    'splat_attention',
     'srl_contrast_loss',
     'ssync_loss',
 ]
