@@ -1,11 +1,15 @@
 """TFRecord files of examples, written by protobuf and plain Python."""
 
+import io
+import json
 import struct
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from PIL import Image
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 
 _LABEL = descriptor_pb2.FieldDescriptorProto
@@ -96,3 +100,71 @@ def write_records(path: Path, contents: Iterable[bytes]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b''.join(record(data) for data in contents))
     return path
+
+
+def png(image: np.ndarray) -> bytes:
+    """Return an image as the bytes of a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, 'png')
+    return file.getvalue()
+
+
+def movi_example(name: str, video: dict) -> dict[str, list]:
+    """Return the features of one video of MOVi.
+
+    Args:
+        name: Of the video.
+        video: ``video`` (T, H, W, 3) and ``segmentations`` (T, H, W, 1).
+    """
+    return {
+        'metadata/video_name': [name.encode()],
+        'metadata/num_frames': [len(video['video'])],
+        'metadata/depth_range': [0.5, 2.5],
+        'video': [png(frame) for frame in video['video']],
+        'depth': [png(frame[..., 0]) for frame in video['video']],
+        'segmentations': [
+            png(mask[..., 0]) for mask in video['segmentations']
+        ],
+    }
+
+
+def write_info(
+    folder: Path, name: str, lengths: Mapping[str, list[int]]
+) -> None:
+    """Write ``dataset_info.json``; counts are strings, as TFDS has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    info = {
+        'name': name,
+        'version': '1.0.0',
+        'fileFormat': 'tfrecord',
+        'splits': [
+            {
+                'name': split,
+                'numBytes': '0',
+                'filepathTemplate': '{DATASET}-{SPLIT}.{FILEFORMAT}-'
+                '{SHARD_X_OF_Y}',
+                'shardLengths': [str(count) for count in counts],
+            }
+            for split, counts in lengths.items()
+        ],
+    }
+    (folder / 'dataset_info.json').write_text(json.dumps(info))
+
+
+def write_tfds(
+    folder: Path, split: str, shards: list[list[dict]], name='movi_e'
+) -> None:
+    """Write the files of one split.
+
+    Args:
+        folder: The folder of one version.
+        split: Name of the split.
+        shards: Features of the records of each file.
+        name: Name of the data set.
+    """
+    for index, features in enumerate(shards):
+        write_records(
+            folder
+            / f'{name}-{split}.tfrecord-{index:05d}-of-{len(shards):05d}',
+            [example(values) for values in features],
+        )

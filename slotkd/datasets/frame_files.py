@@ -1,6 +1,8 @@
 """Read frames and label masks from image files; one error for a bad file."""
 
 import re
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,22 @@ from slotkd.ops.instance_labels import VOID
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 MASK_MODES = ('P', 'L', 'LA', '1', 'I', 'I;16', 'I;16L', 'I;16B')
 _DEEP_MODES = ('F', 'I', 'I;16', 'I;16L', 'I;16B')
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """An image file that lies inside another file.
+
+    Args:
+        data: Its bytes.
+        name: Where they come from, for errors.
+    """
+
+    data: bytes
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def natural_key(path: Path) -> list:
@@ -37,7 +55,7 @@ def list_images(folder: Path) -> list[Path]:
     )
 
 
-def read_frame(path: Path) -> UInt8[np.ndarray, 'H W 3']:
+def read_frame(path: Path | EncodedImage) -> UInt8[np.ndarray, 'H W 3']:
     """Read an image as 8-bit RGB; transparency is dropped.
 
     Args:
@@ -56,7 +74,7 @@ def read_frame(path: Path) -> UInt8[np.ndarray, 'H W 3']:
     return np.array(image.convert('RGB'))
 
 
-def read_mask(path: Path) -> UInt8[np.ndarray, 'H W']:
+def read_mask(path: Path | EncodedImage) -> UInt8[np.ndarray, 'H W']:
     """Read the label of each pixel, as stored.
 
     A palette is not looked up: the index is the label. Of grey with
@@ -91,14 +109,14 @@ def read_mask(path: Path) -> UInt8[np.ndarray, 'H W']:
     return labels.astype(np.uint8)
 
 
-def image_shape(path: Path) -> tuple[int, int]:
+def image_shape(path: Path | EncodedImage) -> tuple[int, int]:
     """Return height and width of an image from its header.
 
     Raises:
         ValueError: If the file is missing or no image.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(_source(path)) as image:
             return image.height, image.width
     except FileNotFoundError:
         raise ValueError(f'image {path} does not exist') from None
@@ -106,10 +124,10 @@ def image_shape(path: Path) -> tuple[int, int]:
         raise ValueError(f'image {path} cannot be read: {error}') from error
 
 
-def _open(path: Path, kind: str) -> Image.Image:
+def _open(path: Path | EncodedImage, kind: str) -> Image.Image:
     """Decode a file completely."""
     try:
-        with Image.open(path) as image:
+        with Image.open(_source(path)) as image:
             image.load()
             return image
     except FileNotFoundError:
@@ -118,3 +136,7 @@ def _open(path: Path, kind: str) -> Image.Image:
         raise ValueError(f'{kind} {path} is no image') from None
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f'{kind} {path} cannot be read: {error}') from error
+
+
+def _source(path: Path | EncodedImage) -> Path | BytesIO:
+    return BytesIO(path.data) if isinstance(path, EncodedImage) else path

@@ -82,6 +82,10 @@ class VideoShardDataset(VideoDataset):
             ValueError: If a part that is wanted is missing or broken.
         """
 
+    def shard_problem(self, index: int, content: ShardContent) -> str | None:
+        """Say what is wrong with a shard as a whole, as in "is missing"."""
+        return content.problem
+
     def list_videos(self) -> list[dict]:
         """List the videos in the order of the shards."""
         names = list_shards(self.root, self.patterns)
@@ -95,15 +99,16 @@ class VideoShardDataset(VideoDataset):
         )
         videos: list[dict] = []
         self.problems = []
-        for name, content in contents.items():
+        for index, (name, content) in enumerate(contents.items()):
             path = self.root / name
             for video in content.videos:
                 try:
                     videos.append(self.describe_video(path, video))
                 except ValueError as error:
                     self.problems.append(f'{path}: {error}')
-            if content.problem is not None:
-                self.problems.append(f'{path} {content.problem}')
+            problem = self.shard_problem(index, content)
+            if problem is not None:
+                self.problems.append(f'{path} {problem}')
         self._report()
         if not videos:
             raise ValueError(

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from slotkd.datasets import list_images, read_frame, read_mask
-from slotkd.datasets.frame_files import image_shape
+from slotkd.datasets.frame_files import EncodedImage, image_shape
 
 LABELS = np.array([[0, 1, 2], [255, 3, 0]], np.uint8)
 
@@ -120,3 +120,17 @@ def test_images_are_listed_in_counting_order(tmp_path):
         (tmp_path / name).touch()
     names = [path.name for path in list_images(tmp_path)]
     assert names == ['a.png', 'b9.JPG', 'b10.jpg']
+
+
+def test_images_inside_other_files(tmp_path):
+    data = save(tmp_path / 'mask.png', LABELS).read_bytes()
+    image = EncodedImage(data, 'a.tfrecord: record 3, mask 7')
+    np.testing.assert_array_equal(read_mask(image), LABELS)
+    np.testing.assert_array_equal(read_frame(image)[..., 0], LABELS)
+    assert image_shape(image) == (2, 3)
+    cut = EncodedImage(data[:50], image.name)
+    for read in (read_mask, read_frame):
+        with pytest.raises(ValueError, match='record 3, mask 7 cannot be rea'):
+            read(cut)
+    with pytest.raises(ValueError, match='frame here is no image'):
+        read_frame(EncodedImage(b'text', 'here'))

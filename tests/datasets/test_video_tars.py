@@ -11,6 +11,12 @@ from slotkd.registry import DATASETS
 from tests.shards import members_of, movi_video, npy, write_movi, write_tar
 
 
+@pytest.fixture(autouse=True)
+def no_garbage_collection(monkeypatch):
+    """Save what mmengine spends on it for each data set."""
+    monkeypatch.setattr('mmengine.dataset.base_dataset.gc.collect', int)
+
+
 def test_movi_shards_are_read_by_clip(tmp_path):
     written = write_movi(tmp_path, length=9)
     dataset = DATASETS.build(
