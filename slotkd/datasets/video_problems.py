@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 from mmengine.logging import print_log
 
-_GATHERED: ContextVar[list[str] | None] = ContextVar('gathered', default=None)
 _NAMED = 3  # missing videos in a log line
 
 
@@ -16,19 +16,53 @@ class MissingVideoError(ValueError):
     """A video that a list names and the disk does not hold."""
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """What is wrong with the videos of a data set.
+
+    Args:
+        problems: What would be an error.
+        skipped: What the data set was told to leave out.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+_GATHERED: ContextVar[Gathered | None] = ContextVar('gathered', default=None)
+
+
 @contextmanager
-def gathering_problems() -> Iterator[list[str]]:
+def gathering_problems() -> Iterator[Gathered]:
     """Keep what is wrong with single videos instead of raising it.
 
     Such videos are then left out. For data sets that list their videos
-    through :func:`describe_each`, as ``tools/check_dataset.py`` does.
+    through :func:`describe_each` or ask :func:`gather` before they raise, as
+    ``tools/check_dataset.py`` needs them.
     """
-    problems: list[str] = []
-    token = _GATHERED.set(problems)
+    gathered = Gathered()
+    token = _GATHERED.set(gathered)
     try:
-        yield problems
+        yield gathered
     finally:
         _GATHERED.reset(token)
+
+
+def gather(problems: Iterable[str], *, skipped: bool = False) -> bool:
+    """Hand problems to :func:`gathering_problems`, if it is under way.
+
+    Args:
+        problems: One line each.
+        skipped: Whether the data set was told to leave such videos out.
+
+    Returns:
+        Whether they were taken; if not, the caller raises or logs them.
+    """
+    gathered = _GATHERED.get()
+    if gathered is None:
+        return False
+    (gathered.skipped if skipped else gathered.problems).extend(problems)
+    return True
 
 
 def describe_each(
@@ -49,7 +83,6 @@ def describe_each(
         ValueError: What ``describe`` raises, unless it is gathered; or if
             no video is left.
     """
-    gathered = _GATHERED.get()
     videos: list[dict] = []
     missing: list[str] = []
     count = 0
@@ -60,11 +93,9 @@ def describe_each(
         except (OSError, ValueError) as error:
             if skip_missing and isinstance(error, MissingVideoError):
                 missing.append(str(error))
-            elif gathered is not None:
-                gathered.append(str(error))
-            else:
+            elif not gather([str(error)]):
                 raise
-    if missing:
+    if missing and not gather(missing, skipped=True):
         more = '; ...' * (len(missing) > _NAMED)
         print_log(
             f'left out {len(missing)} of {count} videos that are missing: '
@@ -72,6 +103,6 @@ def describe_each(
             logger='current',
             level=logging.WARNING,
         )
-        if not videos and gathered is None:
-            raise ValueError(f'all {count} videos are missing: {missing[0]}')
+    if missing and not videos:
+        raise ValueError(f'all {count} videos are missing: {missing[0]}')
     return videos

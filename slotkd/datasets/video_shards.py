@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from slotkd.datasets.shard_index import ShardContent, index_shards
 from slotkd.datasets.shard_lists import list_shards
 from slotkd.datasets.video_dataset import VideoDataset
+from slotkd.datasets.video_problems import gather
 
 
 class VideoShardDataset(VideoDataset):
@@ -119,7 +120,9 @@ class VideoShardDataset(VideoDataset):
 
     def _report(self) -> None:
         """Raise or log what is broken."""
-        if not self.problems:
+        if not self.problems or gather(
+            self.problems, skipped=self.skip_broken
+        ):
             return
         first, more = self.problems[0], len(self.problems) - 1
         if not self.skip_broken:

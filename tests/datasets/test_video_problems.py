@@ -3,6 +3,7 @@ import pytest
 from slotkd.datasets.video_problems import (
     MissingVideoError,
     describe_each,
+    gather,
     gathering_problems,
 )
 
@@ -48,13 +49,18 @@ def test_missing_videos_are_left_out_with_a_count(monkeypatch):
 
 
 def test_problems_are_gathered_on_demand():
-    with gathering_problems() as problems:
+    with gathering_problems() as found:
         kept = describe_each([1, -1, 9, 11, 2], describe)
+        describe_each([3, 12], describe, skip_missing=True)
+        assert gather(['a shard is broken'])
     assert ids(kept) == [1, 2]
-    assert problems == [
+    assert found.problems == [
         'video -1 is broken',
         'no folder 9',
         'video 11 is missing',
+        'a shard is broken',
     ]
+    assert found.skipped == ['video 12 is missing']
+    assert not gather(['nobody listens'])
     with pytest.raises(ValueError, match='broken'):
         describe_each([-1], describe)

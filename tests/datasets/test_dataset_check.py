@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from mmengine.dataset import ConcatDataset
+from PIL import Image
+
+from slotkd.datasets import (
+    MovingShapes,
+    VideoArrayDataset,
+    VideoFolderDataset,
+    YTVISDataset,
+)
+from slotkd.datasets.dataset_check import (
+    check_reader,
+    each_video,
+    find_readers,
+)
+from tests import vis_files
+
+
+def test_counts_sizes_and_labels_of_folders(write_davis, davis_options):
+    root = write_davis({'bear': 3, 'boat': 5})
+    dataset = VideoFolderDataset(root, **davis_options)
+    done = []
+    report = check_reader(dataset, all_frames=True, progress=done.append)
+    assert (report.kind, report.items) == ('VideoFolderDataset', 2)
+    assert report.lengths == [3, 5]
+    assert report.sizes == {(24, 32): 2}
+    assert (report.frames_read, report.masks_read) == (8, 8)
+    assert report.labels == {0: 2, 1: 2, 3: 2, 255: 2}
+    assert (report.most_objects, report.empty_masks) == (2, 0)
+    assert report.problems == []
+    assert done == [1, 1]
+    first = check_reader(dataset)
+    assert (first.frames_read, first.lengths) == (2, [3, 5])
+
+
+def test_every_bad_frame_is_named(write_davis, davis_options):
+    root = write_davis({'bear': 20})
+    masks = root / 'Annotations' / '480p' / 'bear'
+    frames = root / 'JPEGImages' / '480p' / 'bear'
+    (frames / '00018.jpg').write_bytes(b'no image')
+    Image.new('RGB', (32, 24)).save(masks / '00003.png')
+    Image.fromarray(np.zeros((12, 32), np.uint8)).save(masks / '00004.png')
+    Image.fromarray(np.full((24, 32), 999, np.uint16)).save(
+        masks / '00005.png'
+    )
+    Image.fromarray(np.zeros((24, 32), np.uint8)).save(masks / '00006.png')
+    dataset = VideoFolderDataset(root, **davis_options)
+    report = check_reader(dataset, all_frames=True)
+    assert (report.frames_read, report.empty_masks) == (17, 2)
+    told = ' '.join(report.problems)
+    assert len(report.problems) == 4
+    for text in (
+        '00003.png has mode RGB',
+        'bear: mask 4 is 12x32, the first frame is 24x32',
+        '00005.png has mode I;16',
+        '00018.jpg is no image',
+    ):
+        assert text in told
+    assert check_reader(dataset).problems == []  # the first frame is fine
+
+
+def test_classes_and_clips_of_ytvis(tmp_path):
+    content = vis_files.ytvis({3: 4, 7: 5})
+    vis_files.write_json(tmp_path / 'train.json', content)
+    vis_files.write_frames(tmp_path, content)
+    dataset = YTVISDataset(
+        tmp_path, ann_file='train.json', clip_len=2, clip_mode='all'
+    )
+    assert len(dataset) == 4
+    assert [v['video_id'] for v in each_video(dataset)] == ['3', '7']
+    report = check_reader(dataset, all_frames=True)
+    assert (report.classes, report.items) == (2, 4)
+    assert (report.lengths, report.frames_read) == ([4, 5], 9)
+    assert report.labels == {0: 2, 1: 2, 2: 2}
+
+
+def test_arrays_and_drawn_videos(tmp_path):
+    np.savez(
+        tmp_path / 'a.npz',
+        video=np.zeros((20, 6, 8, 3), np.uint8),
+        segmentations=np.full((20, 6, 8), 300, np.int64),
+    )
+    report = check_reader(VideoArrayDataset(tmp_path), all_frames=True)
+    assert report.labels == {300: 1}
+    report = check_reader(MovingShapes(3, num_frames=2, size=16))
+    assert (report.lengths, report.frames_read) == ([2, 2, 2], 6)
+    assert report.problems == []
+
+
+def test_wrapped_data_sets_are_found():
+    shapes = MovingShapes(1)
+
+    class Wrapper(MovingShapes):
+        videos = shapes
+
+    joined = ConcatDataset([shapes, MovingShapes(2)])
+    assert find_readers(shapes) == [shapes]
+    assert find_readers(Wrapper(3)) == [shapes]
+    assert [len(reader) for reader in find_readers(joined)] == [1, 2]
+
+
+@pytest.mark.data
+def test_real_davis(shared, davis_options):
+    dataset = VideoFolderDataset(shared / 'data/davis_mini', **davis_options)
+    report = check_reader(dataset)
+    assert len(report.lengths) == 10
+    assert report.sizes == {(480, 854): 10}
