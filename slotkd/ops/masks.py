@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import torch
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -76,6 +76,22 @@ def resize_maps(
     images = at_least_fp32(maps).flatten(0, 1).unflatten(2, grid)
     resized = F.interpolate(images, target, mode='bilinear')
     return resized.flatten(2).unflatten(0, maps.shape[:2])
+
+
+def pick_nearest(
+    maps: Shaped[Tensor, '*batch H W'], shape: tuple[int, int]
+) -> Shaped[Tensor, '*batch h w']:
+    """Pick the nearest pixels of maps, corner pixel on corner pixel.
+
+    Args:
+        maps: Labels, or anything else by pixel.
+        shape: Height and width of the result.
+    """
+    rows, columns = (
+        torch.linspace(0, old - 1, new, device=maps.device).round().long()
+        for old, new in zip(maps.shape[-2:], shape, strict=True)
+    )
+    return maps[..., rows[:, None], columns]
 
 
 def one_hot_maps(

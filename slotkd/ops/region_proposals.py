@@ -7,6 +7,8 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
+from slotkd.ops.masks import pick_nearest
+
 
 def kmeans_labels(
     points: Float[Tensor, 'B N C'], k: int, *, num_iters: int = 10
@@ -145,10 +147,4 @@ def propose_regions(
     ]
     found = torch.from_numpy(np.stack(regions)).to(images.device)
     counts = found.flatten(1).amax(dim=1)
-    rows, columns = (
-        torch.linspace(0, coarse - 1, fine, device=images.device)
-        .round()
-        .long()
-        for fine, coarse in zip(size, found.shape[1:], strict=True)
-    )
-    return found[:, rows[:, None], columns], counts
+    return pick_nearest(found, size), counts

@@ -10,6 +10,7 @@ from slotkd.ops.masks import (
     hard_labels,
     num_neighbours,
     one_hot_maps,
+    pick_nearest,
     resize_maps,
     slots_touch,
     soft_disagreement,
@@ -121,3 +122,13 @@ def test_maps_of_the_same_grid_are_not_copied():
     maps = torch.randn(1, 2, 3, 6).bfloat16()
     assert resize_maps(maps, (2, 3), (2, 3)) is maps
     assert resize_maps(maps, (2, 3), (1, 3)).dtype == torch.float32
+
+
+def test_nearest_pixels_are_picked_corner_on_corner():
+    labels = torch.arange(81).view(1, 1, 9, 9)
+    small = pick_nearest(labels, (3, 5))
+    torch.testing.assert_close(small, labels[:, :, ::4, ::2])
+    torch.testing.assert_close(pick_nearest(labels, (9, 9)), labels)
+    assert pick_nearest(labels, (1, 1)).item() == 0
+    large = pick_nearest(small, (9, 9))
+    assert large[0, 0, :, 0].tolist() == [0] * 3 + [36] * 3 + [72] * 3

@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from slotkd.ops.masks import pick_nearest
 from slotkd.ops.precision import at_least_fp32
 from slotkd.ops.similarity import pearson_correlation, varies
 from slotkd.registry import MODELS
@@ -122,22 +123,6 @@ def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
     return values.where(mask, 0).sum() / mask.sum().clamp(min=1)
 
 
-def nearest_labels(
-    labels: Integer[Tensor, 'B T H W'], shape: tuple[int, int]
-) -> Integer[Tensor, 'B T h w']:
-    """Look labels up at the pixels of a smaller map, corner on corner.
-
-    Args:
-        labels: Labels of each pixel.
-        shape: Height and width of the map.
-    """
-    rows, columns = (
-        torch.linspace(0, old - 1, new, device=labels.device).round().long()
-        for old, new in zip(labels.shape[2:], shape, strict=True)
-    )
-    return labels[:, :, rows[:, None], columns]
-
-
 @MODELS.register_module()
 class ObjectRelationLoss(nn.Module):
     """:func:`object_relation_loss` of two models, the first frame left out.
@@ -182,7 +167,7 @@ class ObjectRelationLoss(nn.Module):
             )
         height, width = student.logits.shape[3:]
         frames = student.logits.shape[1] - 1
-        labels = nearest_labels(teacher.labels[:, 1:], (height, width))
+        labels = pick_nearest(teacher.labels[:, 1:], (height, width))
         student_probs, teacher_probs = (
             at_least_fp32(output.logits[:, 1:]).softmax(dim=2)
             for output in (student, teacher)

@@ -8,7 +8,6 @@ from slotkd.models.losses import ObjectRelationLoss, object_relation_loss
 from slotkd.models.losses.relation_distill import (
     inter_object_loss,
     intra_object_loss,
-    nearest_labels,
 )
 from tests import vos
 
@@ -152,12 +151,6 @@ def test_nothing_valid_or_constant_maps_stay_finite(dtype):
         loss = object_relation_loss(uniform, teacher, valid, counts(teacher))
         loss.backward()
         assert loss == 0 and uniform.grad.isfinite().all()
-
-
-def test_labels_are_looked_up_corner_on_corner():
-    labels = torch.arange(81).view(1, 1, 9, 9)
-    small = nearest_labels(labels, (3, 5))
-    torch.testing.assert_close(small, labels[:, :, ::4, ::2])
 
 
 def test_the_term_leaves_the_reference_and_dropped_clips_out():
