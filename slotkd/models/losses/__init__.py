@@ -8,14 +8,32 @@ from slotkd.models.losses.attention_distill import (
     offset_range_loss,
     splat_attention,
 )
+from slotkd.models.losses.channel_distill import (
+    ChannelDistillLoss,
+    channel_distill_loss,
+)
+from slotkd.models.losses.class_relation import (
+    ClassRelationLoss,
+    class_relation_loss,
+)
 from slotkd.models.losses.feature_distill import (
     FeatureDistillLoss,
     feature_distill_loss,
 )
+from slotkd.models.losses.logit_distill import (
+    LogitDistillLoss,
+    logit_distill_loss,
+)
 from slotkd.models.losses.loss_terms import LossTerms, TermSchedule
+from slotkd.models.losses.map_distill import MapDistillLoss
+from slotkd.models.losses.map_pair import MapPair
 from slotkd.models.losses.mask_distill import (
     MaskDistillLoss,
     mask_distill_loss,
+)
+from slotkd.models.losses.pairwise_distill import (
+    PairwiseDistillLoss,
+    pairwise_distill_loss,
 )
 from slotkd.models.losses.query_contrast import (
     QueryContrastLoss,
@@ -45,6 +63,7 @@ from slotkd.models.losses.relation_distill import (
     ObjectRelationLoss,
     object_relation_loss,
 )
+from slotkd.models.losses.seg_ssync import SegSSyncLoss, seg_ssync_loss
 from slotkd.models.losses.segmentation import (
     MaskSegmentationLoss,
     PseudoLabelLoss,
@@ -81,13 +100,19 @@ from slotkd.models.losses.ssync_result import SSyncResult
 __all__ = [
     'AttentionCKALoss',
     'AttentionSplatLoss',
+    'ChannelDistillLoss',
+    'ClassRelationLoss',
     'FeatureDistillLoss',
     'FeatureReconstructionLoss',
+    'LogitDistillLoss',
     'LossTerms',
+    'MapDistillLoss',
+    'MapPair',
     'MaskDistillLoss',
     'MaskSegmentationLoss',
     'ObjectRelationLoss',
     'OffsetRangeLoss',
+    'PairwiseDistillLoss',
     'PseudoLabelLoss',
     'QueryAssociation',
     'QueryClassLoss',
@@ -101,19 +126,24 @@ __all__ = [
     'SRLRegularizationLoss',
     'SSyncLoss',
     'SSyncResult',
+    'SegSSyncLoss',
     'SlotContrastLoss',
     'SlotMatchLoss',
     'SlotRegressionLoss',
     'TermSchedule',
     'align_slots',
     'attention_cka_loss',
+    'channel_distill_loss',
+    'class_relation_loss',
     'deblur_loss',
     'denoise_loss',
     'feature_distill_loss',
     'hard_pixel_cross_entropy',
+    'logit_distill_loss',
     'mask_distill_loss',
     'object_relation_loss',
     'offset_range_loss',
+    'pairwise_distill_loss',
     'query_class_loss',
     'query_contrast_loss',
     'query_diagnostics',
@@ -121,6 +151,7 @@ __all__ = [
     'query_mask_loss',
     'query_relation_loss',
     'reconstruction_loss',
+    'seg_ssync_loss',
     'segmentation_loss',
     'slot_contrast_loss',
     'slot_match_loss',
