@@ -14,6 +14,7 @@ import torch
 from mmengine.config import Config
 
 from slotkd.registry import MODELS
+from tests import shards
 
 # Widths by which parts must agree map to widths by which they still agree.
 WIDTHS = {64: 8, 128: 16, 384: 24, 512: 20, 768: 36, 1024: 28}
@@ -132,6 +133,7 @@ def _write_data(dataset: dict, folder: Path, side: int) -> None:
         MovingShapes=lambda *_: None,
         VideoFolderDataset=_write_folders,
         VideoArrayDataset=_write_arrays,
+        VideoTarDataset=_write_tars,
     )
     kind = dataset['type']
     if kind not in writers:
@@ -181,6 +183,16 @@ def _write_arrays(dataset: dict, root: Path, side: int) -> None:
         path = root / dataset['files'].replace('*', str(index))
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, video=frames, segmentations=labels[..., None])
+
+
+def _write_tars(dataset: dict, root: Path, side: int) -> None:
+    """Write a video into each of two shards, in place of hundreds."""
+    dataset['shards'] = 'toy-{0..1}.tar'
+    for index in range(2):
+        frames, labels = _video(index, side)
+        video = dict(video=frames, segmentations=labels[..., None])
+        members = shards.members_of(str(index), video)
+        shards.write_tar(root / f'toy-{index}.tar', members)
 
 
 def _save_teacher(model: dict, folder: Path) -> None:

@@ -1,12 +1,17 @@
 """Each data set base builds its loaders on a tiny tree of its layout."""
 
+import os
+
 import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
 
-from slotkd.registry import METRICS
+from slotkd.datasets.shard_lists import expand_ranges
+from slotkd.registry import DATASETS, METRICS
+from tests.shards import members_of, movi_video, write_tar
+from tests.tfrecords import movi_example, write_info, write_tfds
 
 KEYS = {
     'train_dataloader',
@@ -85,18 +90,70 @@ def write_arrays(path, length=24):
     np.savez(path, video=video, segmentations=masks)
 
 
+def video_of_objects(length=24):
+    masks = np.zeros((length, 16, 16, 1), np.uint8)
+    masks[:, 2:6, 2:6], masks[:, 8:14, 8:14] = 1, 2
+    return dict(
+        video=movi_video(0, length, 16, 16)['video'], segmentations=masks
+    )
+
+
+def write_shards(root, pattern, count, video):
+    """Write all shards of a published list, a video in each."""
+    names = list(expand_ranges(pattern))
+    assert len(names) == count
+    members = members_of('0', video)
+    path = write_tar(root / names[0], members)
+    for name in names[1:]:
+        os.link(path, root / name)
+
+
 @pytest.mark.parametrize('name', ['movi_c', 'movi_e'])
 def test_movi(load, tmp_path, monkeypatch, name):
     assert load(name).train_dataloader.dataset.data_root == f'data/{name}'
     monkeypatch.setenv('SLOTKD_DATA_ROOT', str(tmp_path))
-    write_arrays(tmp_path / 'train' / 'a.npz')
-    write_arrays(tmp_path / 'validation' / 'b.npz')
-    train = check(
-        load(name), (4, 3, 336, 336), (24, 3, 336, 336), num_objects=2
-    )
+    for split, count in (('train', 305), ('validation', 8)):
+        pattern = f'{name}-{split}-{{000000..{count - 1:06d}}}.tar'
+        write_shards(tmp_path, pattern, count, video_of_objects())
+    cfg = load(name)
+    train = check(cfg, (4, 3, 336, 336), (24, 3, 336, 336), num_objects=2)
     for sample in train['data_samples']:
         assert sample.frame_ids[0] % 4 == 0
         assert 'gt_masks' not in sample
+    assert len(DATASETS.build(cfg.train_dataloader.dataset)) == 305
+    assert len(DATASETS.build(cfg.test_dataloader.dataset)) == 8
+
+
+@pytest.mark.parametrize('name', ['movi_c', 'movi_e'])
+def test_movi_of_tfds(load, tmp_path, monkeypatch, name):
+    root = load(f'{name}_tfds').train_dataloader.dataset.data_root
+    assert root == f'data/{name}/128x128/1.0.0'
+    monkeypatch.setenv('SLOTKD_DATA_ROOT', str(tmp_path))
+    write_info(tmp_path, name, dict(train=[1, 1], validation=[1]))
+    features = movi_example('0', video_of_objects())
+    write_tfds(tmp_path, 'train', [[features], [features]], name)
+    write_tfds(tmp_path, 'validation', [[features]], name)
+    cfg = load(f'{name}_tfds')
+    train = check(cfg, (4, 3, 336, 336), (24, 3, 336, 336), num_objects=2)
+    assert all(s.frame_ids[0] % 4 == 0 for s in train['data_samples'])
+    assert cfg.train_pipeline == load(name).train_pipeline
+
+
+def test_ytvis_tars(load, tmp_path, monkeypatch):
+    monkeypatch.setenv('SLOTKD_DATA_ROOT', str(tmp_path))
+    rng = np.random.default_rng(0)
+    masks = np.zeros((9, 30, 50, 2), np.uint8)
+    masks[:, 5:12, 14:20, 0], masks[:, 15:25, 25:35, 1] = 3, 3
+    video = dict(
+        video=rng.integers(0, 256, (9, 30, 50, 3), np.uint8),
+        segmentations=masks,
+    )
+    for split, count in (('train', 84), ('validation', 30)):
+        pattern = f'ytvis-{split}-{{000000..{count - 1:06d}}}.tar'
+        write_shards(tmp_path, pattern, count, video)
+    cfg = load('ytvis2021_tars')
+    check(cfg, (4, 3, 518, 518), (9, 3, 518, 518), num_objects=2)
+    assert cfg.val_evaluator == load('ytvis2021').val_evaluator
 
 
 def test_video_arrays(load, tmp_path, monkeypatch):

@@ -1,7 +1,9 @@
-# MOVi-C: one numpy archive per video, <data_root>/{train,validation}/*.npz,
-# with `video` (24, H, W, 3) uint8 and `segmentations` (24, H, W, 1).
+# MOVi-C in the tars of SlotContrast's converter, read in place:
+#   <data_root>/movi_c-train-{000000..000304}.tar       32 videos each
+#   <data_root>/movi_c-validation-{000000..000007}.tar  250 videos in all
 # Training as published: 4 consecutive frames, one of the video's blocks per
 # visit, batch 64. The published loader draws videos with replacement.
+# Other storage: movi_c_tfds.py, or VideoArrayDataset for numpy archives.
 data_root = '{{$SLOTKD_DATA_ROOT:data/movi_c}}'
 train_pipeline = [
     dict(type='ResizeVideo', size=336, interpolation='bicubic'),
@@ -18,9 +20,9 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        type='VideoArrayDataset',
+        type='VideoTarDataset',
         data_root=data_root,
-        files='train/*.npz',
+        shards='movi_c-train-{000000..000304}.tar',
         with_masks=False,
         clip_len=4,
         clip_mode='blocks',
@@ -33,9 +35,9 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='VideoArrayDataset',
+        type='VideoTarDataset',
         data_root=data_root,
-        files='validation/*.npz',
+        shards='movi_c-validation-{000000..000007}.tar',
         pipeline=test_pipeline,
     ),
 )
