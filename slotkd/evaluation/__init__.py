@@ -15,6 +15,7 @@ from slotkd.evaluation.object_discovery import (
     hungarian_miou,
     mean_best_overlap,
 )
+from slotkd.evaluation.slot_j_and_f import SlotJFMetric, slot_jf
 from slotkd.evaluation.vis_ap import (
     VideoInstanceMetric,
     video_average_precision,
@@ -25,6 +26,7 @@ __all__ = [
     'DavisMetric',
     'ObjectDiscoveryMetric',
     'SSyncDiagnostics',
+    'SlotJFMetric',
     'VideoInstanceMetric',
     'YouTubeVosMetric',
     'adjusted_rand_index',
@@ -37,5 +39,6 @@ __all__ = [
     'map_agreement',
     'mean_best_overlap',
     'region_similarity',
+    'slot_jf',
     'video_average_precision',
 ]
