@@ -5,6 +5,7 @@ from slotkd.datasets.coco_images import CocoImageDataset
 from slotkd.datasets.frame_clips import FrameClipDataset
 from slotkd.datasets.frame_files import list_images, read_frame, read_mask
 from slotkd.datasets.geometry import FrameGeometry
+from slotkd.datasets.minor_paste import MinorPaste
 from slotkd.datasets.movi_tfds import MoviTfdsDataset
 from slotkd.datasets.moving_shapes import MovingShapes
 from slotkd.datasets.moving_textured_shapes import MovingTexturedShapes
@@ -40,6 +41,7 @@ __all__ = [
     'CocoImageDataset',
     'FrameClipDataset',
     'FrameGeometry',
+    'MinorPaste',
     'MoviTfdsDataset',
     'MovingShapes',
     'MovingTexturedShapes',
