@@ -16,10 +16,8 @@ from slotkd.evaluation.object_discovery import (
     mean_best_overlap,
 )
 from slotkd.evaluation.slot_j_and_f import SlotJFMetric, slot_jf
-from slotkd.evaluation.vis_ap import (
-    VideoInstanceMetric,
-    video_average_precision,
-)
+from slotkd.evaluation.vis_ap import video_average_precision
+from slotkd.evaluation.vis_metric import VideoInstanceMetric
 from slotkd.evaluation.youtube_vos import YouTubeVosMetric
 
 __all__ = [

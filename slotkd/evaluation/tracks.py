@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 
 from slotkd.ops.rle import frame_runs
 from slotkd.ops.vis_annotations import VisVideo
@@ -67,6 +67,41 @@ def read_track(
     pixels = areas or np.add.reduceat(joined * ones, first).tolist()
     known = [float(area) for area in pixels if area]
     return Track(edges=edges, area=sum(known) / len(known) if known else 0.0)
+
+
+def label_tracks(
+    labels: Integer[np.ndarray, 'T H W'], count: int
+) -> list[Track]:
+    """Return the pixels of each label of a video as a track.
+
+    Args:
+        labels: Label of each pixel, 0 to ``count - 1``.
+        count: Number of tracks; one may be empty.
+    """
+    edges: list[list[np.ndarray]] = [[] for _ in range(count)]
+    frames = np.zeros(count)
+    pixels = np.zeros(count)
+    offset = 0
+    for frame in labels:
+        flat = frame.ravel(order='F')
+        change = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+        starts = np.concatenate([[0], change])
+        ends = np.append(change, flat.size)
+        owners = flat[starts]
+        for label in np.unique(owners):
+            own = owners == label
+            runs = np.stack([starts[own], ends[own]], axis=1)
+            edges[label].append(runs.ravel() + offset)
+            frames[label] += 1
+            pixels[label] += (runs[:, 1] - runs[:, 0]).sum()
+        offset += flat.size
+    return [
+        Track(
+            edges=np.concatenate([np.empty(0, np.int64), *edges[label]]),
+            area=float(pixels[label] / max(frames[label], 1)),
+        )
+        for label in range(count)
+    ]
 
 
 def track_ious(

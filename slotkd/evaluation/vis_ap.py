@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.evaluator import BaseMetric
 
 from slotkd.evaluation.average_precision import (
     MAX_PREDICTIONS,
@@ -28,7 +27,6 @@ from slotkd.ops.vis_annotations import (
     pick_videos,
     read_annotations,
 )
-from slotkd.registry import METRICS
 
 
 def video_average_precision(
@@ -36,6 +34,7 @@ def video_average_precision(
     predictions: list[dict] | JsonFile,
     *,
     splits: Splits | None = None,
+    class_agnostic: bool = False,
 ) -> dict[str, float]:
     """Average precision and recall of tracks, as the YTVIS server does.
 
@@ -47,6 +46,7 @@ def video_average_precision(
         splits: Name -> ids of the annotations to be found, for one more
             ``AP_<name>`` each (``so``, ``mo``, ``ho`` of OVIS); tracks of
             other splits are neither hits nor misses.
+        class_agnostic: Take all categories for one.
 
     Returns:
         ``AP`` over IoU 0.50:0.95, ``AP50``, ``AP75``, ``AR1``, ``AR10``,
@@ -63,7 +63,7 @@ def video_average_precision(
         Yang et al., Video Instance Segmentation, ICCV 2019,
         arXiv:1905.04804; the rules of youtubevos/cocoapi@f3f9948.
     """
-    truth = VisTruth(gt)
+    truth = VisTruth(gt, class_agnostic=class_agnostic)
     by_video: dict[Any, list[dict]] = defaultdict(list)
     for index, result in enumerate(load_json(predictions)):
         video = field(result, 'video_id', f'prediction {index}')
@@ -114,8 +114,8 @@ class VisTruth:
 
         Args:
             video_id: Id of a video of the file.
-            results: ``{category_id, score, segmentations}`` each; ``where``
-                names it in errors.
+            results: ``{category_id, score, segmentations}`` each, or with a
+                ready ``track``; ``where`` names it in errors.
 
         Returns:
             Category -> comparison, for categories that occur on either side.
@@ -152,7 +152,9 @@ def _compare(
     order = np.argsort([-result['score'] for result in found], kind='stable')
     best = [found[index] for index in order[:MAX_PREDICTIONS]]
     predicted = [
-        _decode(field(r, 'segmentations', r['where']), video, r['where'])
+        r['track']
+        if 'track' in r
+        else _decode(field(r, 'segmentations', r['where']), video, r['where'])
         for r in best
     ]
     true = [
@@ -184,57 +186,3 @@ def _decode(
         return read_track(segmentations, video, areas)
     except ValueError as error:
         raise ValueError(f'{where}: {error}') from error
-
-
-@METRICS.register_module()
-class VideoInstanceMetric(BaseMetric):
-    """Video AP of tracks against a YTVIS or OVIS file.
-
-    Reads ``video_id`` and ``pred_tracks`` of each video, a list of
-    ``{category_id, score, segmentations}``, and reports the names of
-    :func:`video_average_precision`. Videos of the file that are not
-    evaluated count as missed.
-
-    Args:
-        ann_file: Path of the truth.
-        splits: As in :func:`video_average_precision`.
-        collect_device: Where results of several processes meet.
-        prefix: Put before each name, with a slash.
-
-    Source:
-        The rules of youtubevos/cocoapi@f3f9948.
-    """
-
-    def __init__(
-        self,
-        ann_file: str,
-        *,
-        splits: dict[str, list[int]] | None = None,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-    ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
-        self.truth = VisTruth(ann_file)
-        self.splits = splits
-        self._ids = {str(name): name for name in self.truth.videos}
-
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Reduce each video to the overlaps of its tracks."""
-        for sample in data_samples:
-            name = str(sample.get('video_id'))
-            if name not in self._ids:
-                raise ValueError(f'video {name!r} is not in the truth')
-            tracks = field(sample, 'pred_tracks', f'video {name!r}')
-            video = self._ids[name]
-            self.results.append((video, self.truth.compare(video, tracks)))
-
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Pool the videos by ascending id."""
-        found = dict(results)
-        comparisons = [
-            found[video] if video in found else self.truth.compare(video, [])
-            for video in self.truth.videos
-        ]
-        return average_precision(
-            comparisons, self.truth.categories, splits=self.splits
-        )

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from slotkd.datasets import CocoImageDataset
-from tests import vis_files
+from tests import ytvis_files
 
 FILE = 'annotations/instances_val2017.json'
 
 
 @pytest.fixture
 def content():
-    return vis_files.coco(3)
+    return ytvis_files.coco(3)
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def write(tmp_path, content):
     """Return a function that writes the tree and opens it."""
 
     def write(**options):
-        vis_files.write_json(tmp_path / FILE, content)
-        vis_files.write_frames(tmp_path / 'val2017', content)
+        ytvis_files.write_json(tmp_path / FILE, content)
+        ytvis_files.write_frames(tmp_path / 'val2017', content)
         defaults = dict(ann_file=FILE, frames_dir='val2017')
         return CocoImageDataset(tmp_path, **(defaults | options))
 
@@ -32,7 +32,7 @@ def test_an_image_is_a_clip_of_one_frame(write):
     sample = item['data_samples']
     assert item['inputs'].shape == (1, 3, 24, 32)
     assert (sample.video_id, sample.frame_ids) == ('3', [0])
-    first, second = vis_files.disjoint(1)
+    first, second = ytvis_files.disjoint(1)
     np.testing.assert_array_equal(sample.gt_masks, first + 2 * second)
     assert sample.object_categories == {1: 'ape', 2: 'cat'}
 
@@ -51,7 +51,7 @@ def test_crowds_and_overlaps(write, content):
     content['annotations'][3]['segmentation'] = content['annotations'][2][
         'segmentation'
     ]
-    first, second = vis_files.disjoint(1)
+    first, second = ytvis_files.disjoint(1)
     dataset = write(crowd='void', ignore_overlaps=True)
     np.testing.assert_array_equal(
         dataset[0]['gt_seg_map'], 255 * first + 1 * second

@@ -14,7 +14,7 @@ from slotkd.datasets.dataset_check import (
     each_video,
     find_readers,
 )
-from tests import vis_files
+from tests import ytvis_files
 
 
 def test_counts_sizes_and_labels_of_folders(write_davis, davis_options):
@@ -61,9 +61,9 @@ def test_every_bad_frame_is_named(write_davis, davis_options):
 
 
 def test_classes_and_clips_of_ytvis(tmp_path):
-    content = vis_files.ytvis({3: 4, 7: 5})
-    vis_files.write_json(tmp_path / 'train.json', content)
-    vis_files.write_frames(tmp_path, content)
+    content = ytvis_files.ytvis({3: 4, 7: 5})
+    ytvis_files.write_json(tmp_path / 'train.json', content)
+    ytvis_files.write_frames(tmp_path, content)
     dataset = YTVISDataset(
         tmp_path, ann_file='train.json', clip_len=2, clip_mode='all'
     )

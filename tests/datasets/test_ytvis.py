@@ -8,14 +8,14 @@ from PIL import Image
 from slotkd.datasets import YTVISDataset
 from slotkd.ops.vis_annotations import pick_videos
 from slotkd.registry import DATASETS
-from tests import vis_files
+from tests import ytvis_files
 
 LENGTHS = {7: 5, 3: 1, 11: 3}  # not in the order of ids
 
 
 @pytest.fixture
 def content():
-    return vis_files.ytvis(LENGTHS)
+    return ytvis_files.ytvis(LENGTHS)
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def write(tmp_path, content):
     """Return a function that writes the tree and opens it."""
 
     def write(**options):
-        vis_files.write_json(tmp_path / 'train.json', content)
-        vis_files.write_frames(tmp_path / 'train' / 'JPEGImages', content)
+        ytvis_files.write_json(tmp_path / 'train.json', content)
+        ytvis_files.write_frames(tmp_path / 'train' / 'JPEGImages', content)
         defaults = dict(ann_file='train.json', frames_dir='train/JPEGImages')
         return YTVISDataset(tmp_path, **(defaults | options))
 
@@ -40,7 +40,7 @@ def test_round_trip_of_frames_and_masks(write):
     assert [f.mean() for f in item['img']] == pytest.approx(
         [20, 30, 40, 50, 60], abs=1
     )
-    first, second = vis_files.disjoint(5)
+    first, second = ytvis_files.disjoint(5)
     np.testing.assert_array_equal(item['gt_seg_map'], first + 2 * second)
     assert (item['gt_seg_map'][1] == 2).sum() == 0  # null in the file
 
@@ -49,7 +49,7 @@ def test_only_the_clip_is_read(write):
     dataset = write(clip_len=2, clip_mode='all', skip_short=True)
     clips = [(item['video_id'], item['frame_ids']) for item in dataset]
     assert clips == [('7', [0, 1]), ('7', [2, 3]), ('11', [0, 1])]
-    first, second = vis_files.disjoint(5)
+    first, second = ytvis_files.disjoint(5)
     np.testing.assert_array_equal(
         dataset[1]['gt_seg_map'], (first + 2 * second)[2:4]
     )
@@ -70,14 +70,14 @@ def test_a_video_of_one_frame(write):
 
 @pytest.mark.parametrize('form', ['string', 'list', 'polygon'])
 def test_all_forms_of_masks_are_one_mask(write, content, form):
-    first, _ = vis_files.disjoint(3)
+    first, _ = ytvis_files.disjoint(3)
     entry = next(a for a in content['annotations'] if a['video_id'] == 11)
     if form == 'polygon':
         corners = [2, 2, 16, 2, 16, 12, 2, 12]
         entry['segmentations'] = [[corners]] * 3
     else:
         entry['segmentations'] = [
-            vis_files.segmentation(mask, form) for mask in first
+            ytvis_files.segmentation(mask, form) for mask in first
         ]
     masks = np.array(write()[2]['gt_seg_map'])
     np.testing.assert_array_equal(masks == 1, first)
@@ -93,7 +93,7 @@ def test_an_empty_mask_is_no_pixel(write, content):
 def test_crowds_are_left_out_or_void(write, content):
     entries = [a for a in content['annotations'] if a['video_id'] == 7]
     entries[0]['iscrowd'] = 1
-    first, second = vis_files.disjoint(5)
+    first, second = ytvis_files.disjoint(5)
     item = write()[1]
     np.testing.assert_array_equal(item['gt_seg_map'], 1 * second)
     assert item['object_labels'] == {1: 0}
@@ -165,7 +165,7 @@ def test_either_place_of_the_annotations(write, tmp_path, content):
     write()
     names = ('instances.json', 'train.json')
     assert len(write(ann_file=names)) == 3
-    vis_files.write_json(
+    ytvis_files.write_json(
         tmp_path / 'instances.json', content | dict(videos=[])
     )
     with pytest.raises(ValueError, match='instances.json: annotation 1 nam'):
@@ -202,7 +202,7 @@ def damage(content, tmp_path, what):
         content['videos'][0].update(height=12, width=16)
         for entry in content['annotations'][:2]:
             entry['segmentations'] = [None] * 5
-        vis_files.write_json(tmp_path / 'train.json', content)
+        ytvis_files.write_json(tmp_path / 'train.json', content)
         return 'masks of video 7: frame 0 is 12x16, .* is 24x32'
     raise AssertionError(what)
 
@@ -222,7 +222,7 @@ def test_damaged_files_are_named(write, content, tmp_path, what):
     intact = copy.deepcopy(content)
     text = damage(content, tmp_path, what)
     if what == 'frame of another size':
-        vis_files.write_frames(tmp_path / 'train' / 'JPEGImages', intact)
+        ytvis_files.write_frames(tmp_path / 'train' / 'JPEGImages', intact)
         with pytest.raises(ValueError, match=text):
             YTVISDataset(
                 tmp_path,
@@ -243,7 +243,7 @@ def test_truncated_json_and_unknown_options_are_named(tmp_path):
 
 
 def test_names_that_are_not_ascii(tmp_path):
-    content = vis_files.ytvis({1: 2})
+    content = ytvis_files.ytvis({1: 2})
     content['categories'] = [
         dict(id=30, name='Äffchen'),
         dict(id=4, name='кот'),
@@ -252,7 +252,7 @@ def test_names_that_are_not_ascii(tmp_path):
         path = tmp_path / '视频' / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new('RGB', (32, 24)).save(path)
-    vis_files.write_json(tmp_path / 'größe.json', content)
+    ytvis_files.write_json(tmp_path / 'größe.json', content)
     dataset = DATASETS.build(
         Config(
             dict(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from slotkd.evaluation.tracks import read_track, track_ious
+from slotkd.evaluation.tracks import label_tracks, read_track, track_ious
 from slotkd.ops.rle import encode_mask
 from slotkd.ops.vis_annotations import VisVideo
 
@@ -69,3 +69,15 @@ def test_frames_must_match_the_video():
     other = encode_mask(np.ones((7, 9), bool))
     with pytest.raises(ValueError, match=r'frame 2: .*\[7, 9\].*\[9, 7\]'):
         read_track([None, None, other, None], VIDEO)
+
+
+def test_labels_are_tracks():
+    labels = np.random.default_rng(3).integers(0, 3, (4, *VIDEO.size))
+    labels[2] = 1
+    tracks = label_tracks(labels, 4)
+    for label, track in enumerate(tracks):
+        read = _read(labels == label)
+        np.testing.assert_array_equal(
+            track_ious([track], [read]), [[float(label < 3)]]
+        )
+        assert (track.pixels, track.area) == (read.pixels, read.area)

@@ -2,11 +2,9 @@ import json
 
 import numpy as np
 import pytest
-from mmengine.evaluator import Evaluator
 
 from slotkd.evaluation import video_average_precision
 from slotkd.ops.rle import encode_mask, mask_runs
-from slotkd.registry import METRICS
 
 SHAPE = (4, 64, 64)
 
@@ -214,35 +212,16 @@ def test_prediction_without_a_field_is_named(truth):
         video_average_precision(truth, predictions)
 
 
-def test_metric_equals_the_function(truth, tmp_path):
-    path = tmp_path / 'gt.json'
-    path.write_text(json.dumps(truth))
-    evaluator = Evaluator(
-        METRICS.build(dict(type='VideoInstanceMetric', ann_file=str(path)))
+def test_without_classes_a_wrong_class_is_no_mistake(truth):
+    scores = video_average_precision(
+        truth, _wrong_class(), class_agnostic=True
     )
-    for video in (2, 1):
-        tracks = [p for p in _false_track() if p['video_id'] == video]
-        sample = dict(video_id=str(video), pred_tracks=tracks)
-        evaluator.process([sample])
-    expected = video_average_precision(truth, _false_track())
-    assert evaluator.evaluate(2) == expected
-
-
-def test_metric_counts_videos_left_out_as_missed(truth, tmp_path):
-    path = tmp_path / 'gt.json'
-    path.write_text(json.dumps(truth))
-    metric = METRICS.build(
-        dict(type='VideoInstanceMetric', ann_file=str(path), prefix='vis')
-    )
-    evaluator = Evaluator(metric)
-    with pytest.raises(ValueError, match="video '5' is not in the truth"):
-        evaluator.process([dict(video_id='5', pred_tracks=[])])
-    with pytest.raises(ValueError, match="video '1' has no.*pred_tracks"):
-        evaluator.process([dict(video_id='1')])
-    evaluator.process([dict(video_id='2', pred_tracks=_exact()[2:])])
-    expected = video_average_precision(truth, _exact()[2:])
-    result = evaluator.evaluate(1)
-    assert result == {f'vis/{key}': v for key, v in expected.items()}
+    assert scores['AP'] == 1
+    predictions = _exact()
+    for prediction in predictions:
+        del prediction['category_id']
+    scores = video_average_precision(truth, predictions, class_agnostic=True)
+    assert scores['AP'] == 1
 
 
 @pytest.mark.data

@@ -3,15 +3,17 @@ import sys
 
 import pytest
 
-from tests import vis_files
+from tests import ytvis_files
 
 CONFIG = """
 default_scope = 'slotkd'
 root = {root!r}
-video_dataset = dict(type='YTVISDataset', data_root=root, ann_file='train.json',
-            frames_dir='frames', {options})
-train_dataloader = dict(dataset=dict(video_dataset, clip_len=2, with_masks=False))
-val_dataloader = dict(dataset=video_dataset)
+vis_dataset = dict(
+    type='YTVISDataset', data_root=root, ann_file='train.json',
+    frames_dir='frames', {options})
+train_dataloader = dict(
+    dataset=dict(vis_dataset, clip_len=2, with_masks=False))
+val_dataloader = dict(dataset=vis_dataset)
 test_dataloader = val_dataloader
 """
 
@@ -19,9 +21,9 @@ test_dataloader = val_dataloader
 @pytest.fixture
 def tool(repo, tmp_path, monkeypatch, capsys):
     """Return a function that runs the tool: exit code, output, errors."""
-    content = vis_files.ytvis({3: 4, 7: 5})
-    vis_files.write_json(tmp_path / 'train.json', content)
-    vis_files.write_frames(tmp_path / 'frames', content)
+    content = ytvis_files.ytvis({3: 4, 7: 5})
+    ytvis_files.write_json(tmp_path / 'train.json', content)
+    ytvis_files.write_frames(tmp_path / 'frames', content)
 
     def run(*arguments, options=''):
         config = tmp_path / 'config.py'
