@@ -88,3 +88,36 @@ def test_distill_builds_the_shipped_models(benchmark):
         model = module.build('slot_dinov2_s14_ytvis', 56)
     assert model.decoder.grid == (4, 4)
     assert model.backbone.frozen and model.backbone.allow_random
+
+
+SMALL_READING = (
+    '--shards 2 --videos 2 --frames 9 --size 8 --repeats 1 --steps 1'
+)
+
+
+def test_reading(benchmark, tmp_path, monkeypatch):
+    load, run = benchmark
+    module = load('benchmark_reading')
+    monkeypatch.setattr(module, 'WARM_UP', 1)
+    # mmengine collects garbage for each data set, half a second a time.
+    monkeypatch.setattr('mmengine.dataset.base_dataset.gc.collect', int)
+    result = run(module, *SMALL_READING.split(), '--dir', str(tmp_path))
+    rates = result['clips_per_s']
+    assert set(rates) == {'tarfile', 'cold index', 'warm index'}
+    for row in rates.values():
+        assert row['disk'] > 0 and row['memory'] > 0
+    # Two archives of two videos: frames, masks and heads.
+    assert result['bytes'] > 4 * 9 * 8 * 8 * 4
+    training = result['training']
+    assert training['workers'] == 2 and training['batch_size'] == 16
+    assert 0 < training['wait_ms'] < training['step_ms']
+    assert 0 < training['wait_share'] < 1
+    assert [p.name for p in tmp_path.iterdir()] == ['new']
+
+
+def test_reading_checks_that_all_ways_read_the_same(benchmark, monkeypatch):
+    load, run = benchmark
+    module = load('benchmark_reading')
+    monkeypatch.setattr(module, 'read_at_random', lambda folder: iter(()))
+    with pytest.raises(SystemExit, match='0 clips of 4 videos'):
+        run(module, *SMALL_READING.split())

@@ -16,6 +16,7 @@ def take_turns(
     *,
     warmups: int = 1,
     device: str = 'cpu',
+    before: Callable[[], object] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Time cases in turn (ABAB), so that all see the same busy machine.
 
@@ -24,6 +25,7 @@ def take_turns(
         repeats: Timed turns.
         warmups: Turns that do not count.
         device: Waited for where it is not the CPU.
+        before: Called before each case, untimed.
 
     Returns:
         For each case, seconds of wall time and of processor time: median
@@ -33,6 +35,8 @@ def take_turns(
     cpus: dict[str, list[float]] = {name: [] for name in cases}
     for turn in range(-warmups, repeats):
         for name, run in cases.items():
+            if before is not None:
+                before()
             wall, cpu = time.perf_counter(), time.process_time()
             run()
             if device != 'cpu':
