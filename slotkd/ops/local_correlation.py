@@ -1,9 +1,14 @@
 """Compare each cell of a map with a square window of another map."""
 
+from functools import cache
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 from torch.nn import functional as F
+
+
+MAX_DENSE_CELLS = 2500  # beyond, all pairs of cells are too many
 
 
 def local_logits(
@@ -23,6 +28,28 @@ def local_logits(
         by row; -inf for those outside the map.
     """
     h, w = queries.shape[2:]
+    if h * w > MAX_DENSE_CELLS:
+        return shifted_logits(queries, keys, radius)
+    cells, outside = window_cells((h, w), radius, queries.device)
+    products = queries.flatten(2).mT @ keys.flatten(2)
+    picked = products.gather(2, cells.expand(len(queries), -1, -1))
+    logits = picked.masked_fill(outside, -torch.inf)
+    return logits.mT.unflatten(2, (h, w))
+
+
+def shifted_logits(
+    queries: Float[Tensor, 'B C h w'],
+    keys: Float[Tensor, 'B C h w'],
+    radius: int,
+) -> Float[Tensor, 'B P h w']:
+    """:func:`local_logits` without the products of all pairs, for large maps.
+
+    Args:
+        queries: As there.
+        keys: As there.
+        radius: As there.
+    """
+    h, w = queries.shape[2:]
     padded = F.pad(keys, (radius,) * 4)
     inside = F.pad(keys.new_ones(1, 1, h, w), (radius,) * 4)[:, 0] > 0
     side = 2 * radius + 1
@@ -36,6 +63,35 @@ def local_logits(
     return torch.stack(products, dim=1)
 
 
+@cache
+def window_cells(
+    grid: tuple[int, int], radius: int, device: torch.device
+) -> tuple[Integer[Tensor, 'N P'], Bool[Tensor, 'N P']]:
+    """List the cells of each cell's window.
+
+    Args:
+        grid: Cells (h, w) of the map.
+        radius: Cells of the window to each side.
+        device: Where the lists are.
+
+    Returns:
+        Flat indices, row by row, and which of them are outside the map;
+        those point at a cell of the border.
+    """
+    steps = torch.arange(-radius, radius + 1, device=device)
+    y, x = (
+        torch.arange(length, device=device)[:, None] + steps for length in grid
+    )
+    h, w = grid
+    outside = ((y < 0) | (y >= h))[:, None, :, None] | ((x < 0) | (x >= w))[
+        None, :, None, :
+    ]
+    cells = (
+        w * y.clamp(0, h - 1)[:, None, :, None] + x.clamp(0, w - 1)[:, None]
+    )
+    return cells.flatten(2).flatten(0, 1), outside.flatten(2).flatten(0, 1)
+
+
 def read_local(
     attn: Float[Tensor, 'B P h w'], values: Float[Tensor, 'B V h w']
 ) -> Float[Tensor, 'B V h w']:
@@ -45,6 +101,26 @@ def read_local(
         attn: Weights of the cells of the window, row by row; of cells
             outside the map 0.
         values: What is read.
+    """
+    h, w = values.shape[2:]
+    if h * w > MAX_DENSE_CELLS:
+        return shifted_read(attn, values)
+    radius = (round(attn.shape[1] ** 0.5) - 1) // 2
+    cells, _ = window_cells((h, w), radius, values.device)
+    weights = attn.flatten(2).mT
+    full = weights.new_zeros(len(attn), h * w, h * w)
+    full = full.scatter_add(2, cells.expand_as(weights), weights)
+    return (values.flatten(2) @ full.mT).unflatten(2, (h, w))
+
+
+def shifted_read(
+    attn: Float[Tensor, 'B P h w'], values: Float[Tensor, 'B V h w']
+) -> Float[Tensor, 'B V h w']:
+    """:func:`read_local` without a full attention map, for large maps.
+
+    Args:
+        attn: As there.
+        values: As there.
     """
     h, w = values.shape[2:]
     side = round(attn.shape[1] ** 0.5)

@@ -2,9 +2,16 @@
 
 from itertools import product
 
+import pytest
 import torch
 
-from slotkd.ops.local_correlation import coarse_rows, local_logits, read_local
+from slotkd.ops.local_correlation import (
+    coarse_rows,
+    local_logits,
+    read_local,
+    shifted_logits,
+    shifted_read,
+)
 
 F64 = torch.float64
 
@@ -34,6 +41,22 @@ def test_reading_equals_a_full_attention_map():
     torch.testing.assert_close(full.sum(2), torch.ones(2, 20, dtype=F64))
     expected = torch.einsum('bnm,bvm->bvn', full, values.flatten(2))
     torch.testing.assert_close(read_local(attn, values).flatten(2), expected)
+
+
+@pytest.mark.parametrize('radius', [1, 2, 5])
+def test_large_maps_are_read_by_shifting_with_the_same_result(radius):
+    queries, keys = torch.randn(2, 2, 3, 4, 6, dtype=F64)
+    values = torch.randn(2, 7, 4, 6, dtype=F64)
+    logits = local_logits(queries, keys, radius)
+    torch.testing.assert_close(shifted_logits(queries, keys, radius), logits)
+    attn = logits.softmax(1)
+    torch.testing.assert_close(
+        shifted_read(attn, values), read_local(attn, values)
+    )
+    queries, keys = torch.randn(2, 1, 2, 50, 51)
+    torch.testing.assert_close(
+        local_logits(queries, keys, 1), shifted_logits(queries, keys, 1)
+    )
 
 
 def test_a_window_over_the_whole_map_is_plain_attention():
