@@ -7,8 +7,7 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-
-MAX_DENSE_CELLS = 2500  # beyond, all pairs of cells are too many
+MAX_DENSE_CELLS = 2500  # beyond, pairs of cells are too many
 
 
 def local_logits(
