@@ -10,6 +10,9 @@ from slotkd.models.backbones import optional_weights
 from slotkd.models.video.load_weights import read_slot_weights
 from slotkd.registry import MODELS
 
+# Weights of loss terms teach nobody.
+TRAINING_ONLY = ('losses.',)
+
 
 class TeacherHolder:
     """Hold a teacher that no part of the student's training may own.
@@ -22,26 +25,33 @@ class TeacherHolder:
 
     Args:
         model: Config or built module.
-        checkpoint: Path or URL of the weights; None only for a built module.
+        checkpoint: Path or URL of the weights; None only for a built module
+            and for a config that names its own ``checkpoint``.
+        training_only: Beginnings of the names of weights that a teacher can
+            do without.
 
     Raises:
         ValueError: If a config comes without a checkpoint.
     """
 
     def __init__(
-        self, model: dict | nn.Module, checkpoint: str | None = None
+        self,
+        model: dict | nn.Module,
+        checkpoint: str | None = None,
+        training_only: tuple[str, ...] = TRAINING_ONLY,
     ) -> None:
-        if checkpoint is None and not isinstance(model, nn.Module):
+        if isinstance(model, dict) and not model.get('checkpoint', checkpoint):
             raise ValueError(
                 'teacher_checkpoint is missing: a teacher with random weights '
                 'teaches nothing; give a path or URL, or a built module'
             )
         self.checkpoint = checkpoint
+        self.training_only = training_only
         self._config = None if isinstance(model, nn.Module) else model
         self._model: nn.Module | None = None
         if isinstance(model, nn.Module):
             if checkpoint is not None:
-                load_teacher(model, checkpoint)
+                load_teacher(model, checkpoint, training_only)
             self._model = _freeze(model)
 
     def __deepcopy__(self, memo: dict) -> 'TeacherHolder':
@@ -60,8 +70,10 @@ class TeacherHolder:
         """
         if self._model is None:
             model = MODELS.build(self._config)
-            assert self.checkpoint is not None
-            load_teacher(model, self.checkpoint)
+            if self.checkpoint is None:
+                model.init_weights()
+            else:
+                load_teacher(model, self.checkpoint, self.training_only)
             if like is not None:
                 model = model.to(like.device, like.dtype)
             self._model = _freeze(model)
@@ -73,7 +85,11 @@ class TeacherHolder:
             self._model._apply(function)
 
 
-def load_teacher(model: nn.Module, checkpoint: str) -> None:
+def load_teacher(
+    model: nn.Module,
+    checkpoint: str,
+    training_only: tuple[str, ...] = TRAINING_ONLY,
+) -> None:
     """Load a teacher's weights strictly.
 
     Weights of loss terms in the file are of no use to a teacher and are
@@ -84,6 +100,7 @@ def load_teacher(model: nn.Module, checkpoint: str) -> None:
     Args:
         model: The teacher.
         checkpoint: Path or URL.
+        training_only: Beginnings of the names to pass over.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -98,12 +115,12 @@ def load_teacher(model: nn.Module, checkpoint: str) -> None:
             for key, value in state.items()
             if key.startswith('student.')
         }
-    state = {k: v for k, v in state.items() if not k.startswith('losses.')}
+    state = {k: v for k, v in state.items() if not k.startswith(training_only)}
     spare = optional_weights(model) - state.keys()
     own = {
         key: value
         for key, value in model.state_dict().items()
-        if not key.startswith('losses.') and key not in spare
+        if not key.startswith(training_only) and key not in spare
     }
     problems = [f'missing {key}' for key in own.keys() - state.keys()]
     problems += [f'unexpected {key}' for key in state.keys() - own.keys()]

@@ -71,6 +71,17 @@ def test_a_built_module_needs_no_checkpoint_but_a_config_does():
         TeacherHolder(tiny.slot_model())
 
 
+def test_a_config_may_name_its_own_checkpoint(saved):
+    model, path = saved
+    config = dict(
+        type='SlotBackbone', model=tiny.slot_model(), checkpoint=path
+    )
+    teacher = TeacherHolder(config).get()
+    torch.testing.assert_close(weights(teacher.model), weights(model))
+    with pytest.raises(ValueError, match='teacher_checkpoint is missing'):
+        TeacherHolder(dict(config, checkpoint=None))
+
+
 def test_copies_share_the_teacher(saved):
     holder = TeacherHolder(tiny.slot_model(), saved[1])
     twin = copy.deepcopy(dict(inside=[holder]))['inside'][0]
@@ -109,6 +120,16 @@ def test_weights_of_losses_are_passed_over(saved, tmp_path):
     other = tiny.build(tiny.slot_model())
     load_teacher(other, save(state, tmp_path))
     torch.testing.assert_close(weights(other), weights(model))
+
+
+def test_more_may_be_left_out_of_the_file_and_of_the_model(saved, tmp_path):
+    model, _ = saved
+    state = model.state_dict() | {'auxiliary_head.weight': torch.ones(3)}
+    path = save(state, tmp_path)
+    with pytest.raises(ValueError, match='unexpected auxiliary_head.weight'):
+        TeacherHolder(tiny.slot_model(), path).get()
+    holder = TeacherHolder(tiny.slot_model(), path, ('auxiliary_head.',))
+    torch.testing.assert_close(weights(holder.get()), weights(model))
 
 
 def test_a_missing_file_is_named():
