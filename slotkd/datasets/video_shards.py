@@ -102,14 +102,14 @@ class VideoShardDataset(VideoDataset):
         self.problems = []
         for index, (name, content) in enumerate(contents.items()):
             path = self.root / name
+            problem = self.shard_problem(index, content)
+            if problem is not None:
+                self.problems.append(f'{path} {problem}')
             for video in content.videos:
                 try:
                     videos.append(self.describe_video(path, video))
                 except ValueError as error:
                     self.problems.append(f'{path}: {error}')
-            problem = self.shard_problem(index, content)
-            if problem is not None:
-                self.problems.append(f'{path} {problem}')
         self._report()
         if not videos:
             raise ValueError(
