@@ -1,5 +1,6 @@
 """Data sets, transforms and the geometry between disk and network."""
 
+from slotkd.datasets.clip_frame_sample import ClipFrameSample
 from slotkd.datasets.clip_sampling import block_starts
 from slotkd.datasets.coco_images import CocoImageDataset
 from slotkd.datasets.frame_clips import FrameClipDataset
@@ -11,6 +12,7 @@ from slotkd.datasets.moving_shapes import MovingShapes
 from slotkd.datasets.moving_textured_shapes import MovingTexturedShapes
 from slotkd.datasets.random_scale import RandomScaleVideo
 from slotkd.datasets.shape_scene import ShapeScene, draw_moving_shapes
+from slotkd.datasets.shape_segmentation import ShapeSegDataset
 from slotkd.datasets.spatial_transforms import (
     CenterCropVideo,
     RandomCropVideo,
@@ -32,12 +34,14 @@ from slotkd.datasets.video_files import (
 )
 from slotkd.datasets.video_folders import VideoFolderDataset
 from slotkd.datasets.video_tars import VideoTarDataset
+from slotkd.datasets.vis_clips import VisClips
 from slotkd.datasets.vos_clips import VosClipDataset
 from slotkd.datasets.warp_clip import WarpToClip
 from slotkd.datasets.ytvis import YTVISDataset
 
 __all__ = [
     'CenterCropVideo',
+    'ClipFrameSample',
     'CocoImageDataset',
     'FrameClipDataset',
     'FrameGeometry',
@@ -51,11 +55,13 @@ __all__ = [
     'RandomScaleVideo',
     'ResizeVideo',
     'ShapeScene',
+    'ShapeSegDataset',
     'TexturedScene',
     'VideoArrayDataset',
     'VideoDataset',
     'VideoFolderDataset',
     'VideoTarDataset',
+    'VisClips',
     'VosClipDataset',
     'WarpToClip',
     'YTVISDataset',

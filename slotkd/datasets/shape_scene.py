@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from einops import rearrange
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Integer, UInt8
 
 KINDS = ('disc', 'square', 'triangle', 'diamond', 'ring')
 MOTIONS = ('bounce', 'pass')
@@ -81,6 +81,27 @@ class ShapeScene:
 def draw_moving_shapes(
     rng: np.random.Generator, scene: ShapeScene
 ) -> tuple[UInt8[np.ndarray, 'T H W 3'], UInt8[np.ndarray, 'T H W']]:
+    """Draw one clip; see :func:`draw_kinds_of_shapes`.
+
+    Args:
+        rng: Source of every random choice.
+        scene: What to draw.
+
+    Returns:
+        The frames in RGB, and for each pixel the label of the shape seen
+        there, from 1, or 0 for the background.
+    """
+    frames, labels, _ = draw_kinds_of_shapes(rng, scene)
+    return frames, labels
+
+
+def draw_kinds_of_shapes(
+    rng: np.random.Generator, scene: ShapeScene
+) -> tuple[
+    UInt8[np.ndarray, 'T H W 3'],
+    UInt8[np.ndarray, 'T H W'],
+    Integer[np.ndarray, ' S'],
+]:
     """Draw one clip of shapes that move over a static textured background.
 
     Shapes have saturated colours of well separated hues, the background is
@@ -92,8 +113,9 @@ def draw_moving_shapes(
         scene: What to draw.
 
     Returns:
-        The frames in RGB, and for each pixel the label of the shape seen
-        there, from 1, or 0 for the background.
+        The frames in RGB; for each pixel the label of the shape seen there,
+        from 1, or 0 for the background; and of each shape the index of its
+        kind in :data:`KINDS`.
     """
     count = int(rng.integers(scene.min_shapes, scene.max_shapes + 1))
     kinds = rng.integers(len(KINDS), size=count)
@@ -116,7 +138,7 @@ def draw_moving_shapes(
         video = video + scene.noise * (2 * noise - 1)
     pixels = np.clip(255 * video + 0.5, 0, 255).astype(np.uint8)
     frames = rearrange(pixels, 'c t h w -> t h w c')
-    return np.ascontiguousarray(frames), labels
+    return np.ascontiguousarray(frames), labels, kinds
 
 
 def _shape_coordinates(
