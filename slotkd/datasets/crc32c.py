@@ -56,7 +56,10 @@ def _advance_lanes(register: int, words: UInt32[np.ndarray, 'L S']) -> int:
     lanes[0] = register
     for column in words.T:
         lanes ^= column
-        lanes = low[lanes & 0xFFFF] ^ high[lanes >> 16]
+        # Wrapping, which never happens, spares a check of the indices.
+        lanes = low.take(lanes & 0xFFFF, mode='wrap') ^ high.take(
+            lanes >> 16, mode='wrap'
+        )
     shift = _power(_word_shift(), words.shape[1])
     while len(lanes) > 1:
         lanes = _apply(shift, lanes[::2]) ^ lanes[1::2]
