@@ -109,7 +109,7 @@ def each_video(dataset: BaseDataset) -> Iterator[dict]:
         return
     seen: set[str] = set()
     for index in range(len(dataset)):
-        video = BaseDataset.get_data_info(dataset, index)
+        video = dataset.video_info(index)
         if video['video_id'] not in seen:
             seen.add(video['video_id'])
             yield video

@@ -1,6 +1,7 @@
 """Clips of stored videos: the base class of all readers."""
 
 import logging
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -55,6 +56,7 @@ class VideoDataset(BaseDataset, ABC):
         self.frame_stride = frame_stride
         self.clip_mode = clip_mode
         self.skip_short = skip_short
+        self._unpacked: tuple[int, dict] = -1, {}
         super().__init__(pipeline=build_transforms(pipeline))
 
     @abstractmethod
@@ -111,13 +113,26 @@ class VideoDataset(BaseDataset, ABC):
             )
         if self.clip_mode != 'all':
             return long_enough
+        # A clip only points to its video: the list of frames of a long one,
+        # copied into each of its clips, would fill the memory.
+        self._clip_videos = [pickle.dumps(video) for video in long_enough]
         return [
-            dict(video, start=start)
-            for video in long_enough
+            dict(clip_of=index, start=start)
+            for index, video in enumerate(long_enough)
             for start in block_starts(
                 video['video_length'], self.clip_len, self.frame_stride
             )
         ]
+
+    def video_info(self, idx: int) -> dict:
+        """Return the description of the video of an item, unread."""
+        entry = super().get_data_info(idx)
+        if 'clip_of' not in entry:
+            return entry
+        index = entry['clip_of']
+        if self._unpacked[0] != index:
+            self._unpacked = index, pickle.loads(self._clip_videos[index])
+        return self._unpacked[1] | dict(start=entry['start'])
 
     def get_data_info(self, idx: int) -> dict:
         """Read one clip.
@@ -125,7 +140,7 @@ class VideoDataset(BaseDataset, ABC):
         Raises:
             ValueError: If frames differ in size or masks do not fit them.
         """
-        video = super().get_data_info(idx)
+        video = self.video_info(idx)
         frame_ids = self._frame_ids(video)
         frames, masks = self.read_clip(video, frame_ids)
         shape = frames[0].shape[:2]

@@ -73,6 +73,20 @@ def test_all_blocks_are_items_and_nothing_is_drawn():
     np.testing.assert_array_equal(state, np.random.get_state()[1])
 
 
+def test_many_clips_of_a_long_video_share_its_description():
+    class Long(CountingVideos):
+        def list_videos(self):
+            frames = [f'{index:08d}.jpg' for index in range(2000)]
+            return [dict(video_id='v', video_length=2000, frames=frames)]
+
+    dataset = Long([2000], clip_len=1, clip_mode='all')
+    assert len(dataset) == 2000
+    assert len(dataset.data_bytes) < 500_000
+    assert dataset[1234]['frame_ids'] == [1234]
+    video = dataset.video_info(7)
+    assert (len(video['frames']), video['start']) == (2000, 7)
+
+
 def test_clip_longer_than_a_video_is_an_error_or_left_out():
     with pytest.raises(ValueError, match='video v1 has 3 frames.* needs 4'):
         CountingVideos([8, 3], clip_len=4)
