@@ -105,7 +105,8 @@ def test_reading(benchmark, tmp_path, monkeypatch):
     rates = result['clips_per_s']
     assert set(rates) == {'tarfile', 'cold index', 'warm index'}
     for row in rates.values():
-        assert row['disk'] > 0 and row['memory'] > 0
+        assert set(row) == {'disk', 'disk_cpu', 'memory', 'memory_cpu'}
+        assert all(rate > 0 for rate in row.values())
     # Two archives of two videos: frames, masks and heads.
     assert result['bytes'] > 4 * 9 * 8 * 8 * 4
     training = result['training']

@@ -137,7 +137,11 @@ def drop_from_cache(paths: list[Path]) -> None:
 def time_reading(
     folder: Path, paths: list[Path], videos: int, repeats: int
 ) -> dict[str, dict[str, float]]:
-    """Return clips per second of each way, from disk and from memory."""
+    """Return clips per second of each way, from disk and from memory.
+
+    Those per second of processor time, ``_cpu``, tell more on a machine
+    that does other work, too.
+    """
     cases = make_cases(folder, paths, videos)
     rates: dict[str, dict[str, float]] = {name: {} for name in cases}
     for source in ('disk', 'memory'):
@@ -145,6 +149,7 @@ def time_reading(
         times = take_turns(cases, repeats, before=before)
         for name, row in times.items():
             rates[name][source] = videos / row['wall_median_s']
+            rates[name][f'{source}_cpu'] = videos / row['cpu_median_s']
     return rates
 
 
@@ -203,9 +208,11 @@ def main() -> None:
         rates = time_reading(folder, paths, videos, args.repeats)
         training = time_training(folder, args.workers, args.steps)
     print(f'{len(paths)} shards of {size / len(paths) / 1e6:.0f} MB')
-    print(f'{"clips per second":20}{"from disk":>12}{"from memory":>14}')
+    heads = ''.join(f'{key:>14}' for key in rates['tarfile'])
+    print(f'{"clips per second":20}{heads}'.replace('_', ' '))
     for way, row in rates.items():
-        print(f'{way:20}{row["disk"]:12.0f}{row["memory"]:14.0f}')
+        cells = ''.join(f'{value:14.0f}' for value in row.values())
+        print(f'{way:20}{cells}')
     print(
         f'training: {training["step_ms"]:.0f} ms a step of '
         f'{training["batch_size"]} clips, {training["wait_share"]:.1%} of it '
