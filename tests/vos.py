@@ -1,8 +1,8 @@
-"""Made-up records of mask propagation for tests of losses."""
+"""Mask propagation at toy size: records, models, clips."""
 
 import torch
 
-from slotkd.structures import VosOutput
+from slotkd.structures import VideoDataSample, VosOutput
 
 VOID = 255
 
@@ -51,3 +51,64 @@ def record(
         ),
     )
     return VosOutput(**fields | changes)
+
+
+def model(
+    dim: int = 16, *, num_layers: int = 1, stride: int = 2, **changes
+) -> dict:
+    """Return the config of a tiny mask propagator of three objects."""
+    config = dict(
+        type='VosModel',
+        backbone=dict(type='ConvPyramid', dims=(8, 8, 8, 16)),
+        propagator=dict(
+            type='MaskPropagator',
+            token_dim=dim,
+            num_layers=num_layers,
+            gdpm=dict(stride=stride),
+            memory=dict(train_gap=1, gap=1),
+            radius=1,
+            dropout=0.0,
+            drop_path=0.0,
+        ),
+        num_objects=3,
+        shuffle_identities=False,
+    )
+    return config | changes
+
+
+def color_model(**changes) -> dict:
+    """Return the config of a tiny colour propagator."""
+    config = dict(
+        type='ColorPropagation',
+        backbone=dict(
+            type='ImageBackbone',
+            backbone=dict(type='ConvPyramid', dims=(8, 8, 8, 8)),
+            out_index=0,
+            frozen=False,
+        ),
+        dim=8,
+        train_radius=2,
+        radius=3,
+        num_recent=2,
+        max_objects=3,
+    )
+    return config | changes
+
+
+def clips(
+    batch: int = 2, frames: int = 3, size: int = 33
+) -> tuple[torch.Tensor, list[VideoDataSample]]:
+    """Return normalised clips of two moving squares, and their truth."""
+    inputs = 0.1 * torch.randn(batch, frames, 3, size, size)
+    samples = []
+    for b in range(batch):
+        masks = torch.zeros(frames, size, size, dtype=torch.long)
+        for t in range(frames):
+            masks[t, 4:14, 2 + 2 * t : 14 + 2 * t] = 1
+            masks[t, 18 - t : 30 - t, 16:30] = 2
+            inputs[b, t, 0] += masks[t] == 1
+            inputs[b, t, 1] += masks[t] == 2
+        sample = VideoDataSample(metainfo=dict(video_id=f'squares{b}'))
+        sample.gt_masks = masks
+        samples.append(sample)
+    return inputs, samples
