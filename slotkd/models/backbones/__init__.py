@@ -4,12 +4,14 @@ from slotkd.models.backbones.color_histogram import (
     ColorHistogram,
     color_histogram,
 )
+from slotkd.models.backbones.conv_pyramid import ConvPyramid
 from slotkd.models.backbones.dino_vit import DinoViT, resample_positions
 from slotkd.models.backbones.freezable import (
     FreezableBackbone,
     optional_weights,
 )
 from slotkd.models.backbones.image_backbone import ImageBackbone
+from slotkd.models.backbones.image_pyramid import ImagePyramid
 from slotkd.models.backbones.patch_pixels import PatchPixels, patch_pixels
 from slotkd.models.backbones.vit_weights import to_dino_vit, vit_sizes
 from slotkd.models.backbones.weight_files import (
@@ -21,9 +23,11 @@ from slotkd.models.backbones.weight_files import (
 
 __all__ = [
     'ColorHistogram',
+    'ConvPyramid',
     'DinoViT',
     'FreezableBackbone',
     'ImageBackbone',
+    'ImagePyramid',
     'PatchPixels',
     'UnsafeCheckpointError',
     'color_histogram',

@@ -7,14 +7,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from slotkd.models.backbones.freezable import FreezableBackbone
+from slotkd.models.backbones.wrapped_backbone import (
+    WrappedBackbone,
+    strides_of,
+)
 from slotkd.registry import MODELS
-
-_PROBE_SIZE = 64
 
 
 @MODELS.register_module()
-class ImageBackbone(FreezableBackbone):
+class ImageBackbone(WrappedBackbone):
     """One map of a backbone that returns a pyramid of maps.
 
     The weights of the file that ``init_cfg`` names (here or in the wrapped
@@ -54,18 +55,21 @@ class ImageBackbone(FreezableBackbone):
         allow_random: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(frozen, allow_random, init_cfg=init_cfg)
-        self.backbone = (
-            backbone
-            if isinstance(backbone, nn.Module)
-            else MODELS.build(backbone)
+        super().__init__(
+            backbone,
+            frozen=frozen,
+            allow_random=allow_random,
+            init_cfg=init_cfg,
         )
         if isinstance(out_index, int):
             out_index = [out_index]
         self.out_indices = tuple(out_index)
         self.normalize = normalize
-        self._adopt_checkpoint()
-        self.feat_dim, self.patch_size = self._measure()
+        probed = self._join(self.probe())
+        self.feat_dim, self.patch_size = (
+            probed.shape[1],
+            strides_of([probed])[0],
+        )
         if feat_dim not in (None, self.feat_dim):
             raise ValueError(
                 f'feat_dim is {feat_dim}, but '
@@ -79,52 +83,9 @@ class ImageBackbone(FreezableBackbone):
     ) -> Float[Tensor, 'B C h w']:
         """Return the chosen map."""
         with self.computing():
-            return self._map(images)
+            return self._join(self.maps(images))
 
-    def adapt_weights(
-        self, tensors: dict[str, Tensor]
-    ) -> tuple[dict[str, Tensor], set[str]]:
-        """Put the wrapped backbone's tensors under its name here."""
-        inner = self.backbone.state_dict().keys()
-        kept = {f'backbone.{k}': tensors[k] for k in tensors.keys() & inner}
-        return kept, tensors.keys() - inner
-
-    def optional_weights(self) -> frozenset[str]:
-        """Let the step counters of batch norm be missing, as in old files."""
-        return frozenset(
-            name
-            for name in self.state_dict()
-            if name.endswith('num_batches_tracked')
-        )
-
-    def _adopt_checkpoint(self) -> None:
-        """Take over the checkpoint named in the wrapped backbone's config."""
-        inner = getattr(self.backbone, 'init_cfg', None)
-        if not isinstance(inner, dict) or inner.get('type') != 'Pretrained':
-            return
-        if self.init_cfg:
-            raise ValueError(
-                'ImageBackbone has two checkpoints: '
-                f'init_cfg {self.init_cfg.get("checkpoint")} and the '
-                f"backbone's init_cfg {inner['checkpoint']}"
-            )
-        self.init_cfg = dict(inner)
-
-    def _measure(self) -> tuple[int, int]:
-        """Return the channels and the stride of the result."""
-        parameter = next(self.backbone.parameters(), torch.zeros(1))
-        images = parameter.new_zeros(1, 3, _PROBE_SIZE, _PROBE_SIZE)
-        was_training = self.backbone.training
-        self.backbone.eval()
-        with torch.no_grad():
-            feature_map = self._map(images)
-        self.backbone.train(was_training)
-        return feature_map.shape[1], _PROBE_SIZE // feature_map.shape[2]
-
-    def _map(self, images: Tensor) -> Tensor:
-        maps = self.backbone(images)
-        if isinstance(maps, Tensor):
-            maps = [maps]
+    def _join(self, maps: Sequence[Tensor]) -> Float[Tensor, 'B C h w']:
         for index in self.out_indices:
             if not -len(maps) <= index < len(maps):
                 raise ValueError(
