@@ -242,6 +242,47 @@ class SegOutput:
     labels: Integer[Tensor, 'B H W'] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class MemoryFrames:
+    """Frames that one layer of a mask-propagation model remembers.
+
+    Args:
+        key: Keys of each frame.
+        value: Values of each frame: what it looks like, then whose it is.
+        points: Where keys and values were sampled, (x, y) in cells, for each
+            group of channels; None where whole maps are kept.
+        drift: Displacement of the sampling points in the frame before, which
+            the next one starts from; None where each starts from zero.
+    """
+
+    key: Float[Tensor, 'B F E h w']
+    value: Float[Tensor, 'B F C h w']
+    points: Float[Tensor, 'B F G M 2'] | None = None
+    drift: Float[Tensor, 'B F G M 2'] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VosState:
+    """What a mask-propagation model carries from one frame to the next.
+
+    Args:
+        long: Long-term memory of each layer, references first.
+        short: The frame before, of each layer.
+        times: When each frame of the long-term memory was seen.
+        num_references: How many of these frames are references, whose masks
+            were given.
+        time: The frame before.
+        grid: Token grid (h, w).
+    """
+
+    long: tuple[MemoryFrames, ...]
+    short: tuple[MemoryFrames, ...]
+    times: tuple[int, ...]
+    num_references: int
+    time: int
+    grid: tuple[int, int]
+
+
 class VideoDataSample(BaseDataElement):
     """Truth and prediction of one clip or video.
 

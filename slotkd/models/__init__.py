@@ -1,6 +1,13 @@
 """Models: parts, video models, losses and distillers."""
 
-from slotkd.models import backbones, distillers, losses, slots, video
+from slotkd.models import (
+    backbones,
+    distillers,
+    losses,
+    propagation,
+    slots,
+    video,
+)
 from slotkd.models.preprocessor import VideoDataPreprocessor
 
 __all__ = [
@@ -8,6 +15,7 @@ __all__ = [
     'backbones',
     'distillers',
     'losses',
+    'propagation',
     'slots',
     'video',
 ]
