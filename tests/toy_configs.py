@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 
 from slotkd.registry import MODELS
-from tests import shards
+from tests import shards, ytvis_files
 
 # Widths by which parts must agree map to widths by which they still agree.
 WIDTHS = {64: 8, 128: 16, 384: 24, 512: 20, 768: 36, 1024: 28}
@@ -33,6 +33,13 @@ ARCHS = {
 }
 CELLS = 3
 FRAMES = 6
+# What a value becomes as a whole. Of two videos a range leaves one.
+WHOLE = dict(
+    arch=ARCHS.__getitem__,
+    grid=lambda node: (CELLS, CELLS),
+    subsets=lambda node: dict.fromkeys(node, 1),
+    video_range=lambda node: node and [v and v // abs(v) for v in node],
+)
 
 
 def shrink(cfg: Config, folder: Path) -> Config:
@@ -104,18 +111,14 @@ def _side(cfg: Config) -> tuple[int, int]:
 
 
 def _shrink(node: Any, side: tuple[int, int], key: str = '') -> Any:
-    if key == 'subsets':
-        return dict.fromkeys(node, 1)
+    if key in WHOLE:
+        return WHOLE[key](node)
     if isinstance(node, dict):
         node = type(node)({k: _shrink(v, side, k) for k, v in node.items()})
         if (node.get('init_cfg') or {}).get('type') == 'Pretrained':
             node['init_cfg'] = None
             node['allow_random'] = True
         return node
-    if key == 'arch':
-        return ARCHS[node]
-    if key == 'grid':
-        return (CELLS, CELLS)
     if key in WIDTH_KEYS and isinstance(node, list | tuple):
         return type(node)(WIDTHS.get(width, width) for width in node)
     if key in WIDTH_KEYS:
@@ -134,6 +137,8 @@ def _write_data(dataset: dict, folder: Path, side: int) -> None:
         VideoFolderDataset=_write_folders,
         VideoArrayDataset=_write_arrays,
         VideoTarDataset=_write_tars,
+        YTVISDataset=_write_ytvis,
+        CocoImageDataset=_write_coco,
     )
     kind = dataset['type']
     if kind not in writers:
@@ -193,6 +198,20 @@ def _write_tars(dataset: dict, root: Path, side: int) -> None:
         video = dict(video=frames, segmentations=labels[..., None])
         members = shards.members_of(str(index), video)
         shards.write_tar(root / f'toy-{index}.tar', members)
+
+
+def _write_ytvis(dataset: dict, root: Path, side: int) -> None:
+    content = ytvis_files.ytvis({1: FRAMES, 2: FRAMES}, (side, side + 4))
+    names = dataset['ann_file']
+    name = names if isinstance(names, str) else names[0]
+    ytvis_files.write_json(root / name, content)
+    ytvis_files.write_frames(root / dataset['frames_dir'], content)
+
+
+def _write_coco(dataset: dict, root: Path, side: int) -> None:
+    content = ytvis_files.coco(2, (side, side + 4))
+    ytvis_files.write_json(root / dataset['ann_file'], content)
+    ytvis_files.write_frames(root / dataset['frames_dir'], content)
 
 
 def _save_teacher(model: dict, folder: Path) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from slotkd.datasets.shard_lists import expand_ranges
 from slotkd.registry import DATASETS, METRICS
+from tests import ytvis_files
 from tests.shards import members_of, movi_video, write_tar
 from tests.tfrecords import movi_example, write_info, write_tfds
 
@@ -181,7 +182,6 @@ def test_video_arrays(load, tmp_path, monkeypatch):
             'ImageSets/2017',
             518,
         ),
-        ('ytvis2021', 'JPEGImages', 'Annotations', '.', 518),
     ],
 )
 def test_folders(
@@ -204,6 +204,52 @@ def test_folders(
     train = check(
         load(name), (4, 3, size, size), (3, 3, size, size), num_objects=2
     )
+    assert 'gt_masks' not in train['data_samples'][0]
+
+
+def test_ytvis(load, tmp_path, monkeypatch):
+    """303 videos that share frames and masks: 3 for training, 300 for val."""
+    name = 'ytvis2021'
+    root = load(name).train_dataloader.dataset.data_root
+    assert root == 'data/ytvis_2021'
+    monkeypatch.setenv('SLOTKD_DATA_ROOT', str(tmp_path))
+    content = ytvis_files.ytvis({1: 4}, (30, 50))
+    ytvis_files.write_frames(tmp_path / 'train' / 'JPEGImages', content)
+    (video,), tracks = content['videos'], content['annotations']
+    content['videos'] = [dict(video, id=i) for i in range(303, 0, -1)]
+    content['annotations'] = [
+        dict(track, id=2 * i + k, video_id=i)
+        for i in range(1, 304)
+        for k, track in enumerate(tracks)
+    ]
+    ytvis_files.write_json(tmp_path / 'train' / 'instances.json', content)
+    cfg = load(name)
+    train = check(cfg, (4, 3, 518, 518), (4, 3, 518, 518), num_objects=2)
+    assert 'gt_masks' not in train['data_samples'][0]
+    kept = DATASETS.build(cfg.train_dataloader.dataset)
+    held_out = DATASETS.build(cfg.val_dataloader.dataset)
+    assert [kept.video_info(i)['video_id'] for i in range(3)] == list('123')
+    assert len(kept) == 3 and len(held_out) == 300
+    assert held_out.video_info(0)['video_id'] == '4'
+
+
+def test_ytvis_2019_is_read_as_2021(load):
+    first, second = load('ytvis2019'), load('ytvis2021')
+    assert first.val_dataloader.dataset.pop('data_root') == 'data/ytvis_2019'
+    second.val_dataloader.dataset.pop('data_root')
+    assert first.val_dataloader == second.val_dataloader
+    assert 'subsets' not in first.test_evaluator
+
+
+def test_coco(load, tmp_path, monkeypatch):
+    monkeypatch.setenv('SLOTKD_DATA_ROOT', str(tmp_path))
+    for split in ('train2017', 'val2017'):
+        content = ytvis_files.coco(2, (30, 50))
+        path = tmp_path / 'annotations' / f'instances_{split}.json'
+        ytvis_files.write_json(path, content)
+        ytvis_files.write_frames(tmp_path / split, content)
+    cfg = load('coco_frames')
+    train = check(cfg, (1, 3, 224, 224), (1, 3, 224, 224), num_objects=2)
     assert 'gt_masks' not in train['data_samples'][0]
 
 

@@ -1,7 +1,8 @@
-# COCO images as clips of one frame; each folder of images is one "video":
-#   <data_root>/images/{train2017,val2017}/*.jpg
-#   <data_root>/masks/val2017/*.png      instance ids, drawn from the JSON
-#   <data_root>/{train,val}.txt          the names train2017 and val2017
+# COCO 2017 as it is unpacked: images as clips of one frame, trained on
+# without labels, scored image by image on val2017.
+#   <data_root>/{train2017,val2017}/*.jpg
+#   <data_root>/annotations/instances_{train2017,val2017}.json
+# Groups (iscrowd) are background; pixels of two instances are not scored.
 data_root = '{{$SLOTKD_DATA_ROOT:data/coco}}'
 train_pipeline = [
     dict(type='ResizeVideo', short_side=224, interpolation='bicubic'),
@@ -20,12 +21,11 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        type='VideoFolderDataset',
+        type='CocoImageDataset',
         data_root=data_root,
-        frames_dir='images',
-        split='train.txt',
-        clip_len=1,
-        clip_mode='all',
+        ann_file='annotations/instances_train2017.json',
+        frames_dir='train2017',
+        with_masks=False,
         pipeline=train_pipeline,
     ),
 )
@@ -35,13 +35,11 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='VideoFolderDataset',
+        type='CocoImageDataset',
         data_root=data_root,
-        frames_dir='images',
-        masks_dir='masks',
-        split='val.txt',
-        clip_len=1,
-        clip_mode='all',
+        ann_file='annotations/instances_val2017.json',
+        frames_dir='val2017',
+        ignore_overlaps=True,
         pipeline=test_pipeline,
     ),
 )

@@ -1,10 +1,11 @@
-# YouTube-VIS 2021, the annotated official train set, cut in two by the order
-# of its video ids: the last 300 videos are scored, the others trained on.
-#   <data_root>/JPEGImages/<video>/*.jpg
-#   <data_root>/Annotations/<video>/*.png   instance ids, of the last 300
-#   <data_root>/train.txt, <data_root>/val.txt   names in order of the ids
-# Published numbers are those of the first 210 of the 300.
-data_root = '{{$SLOTKD_DATA_ROOT:data/ytvis2021}}'
+# YouTube-VIS 2021 as it is unpacked: the annotated official train set, cut in
+# two by the order of its video ids. The last 300 videos are scored, the
+# others trained on, without their labels.
+#   <data_root>/train.json or <data_root>/train/instances.json
+#   <data_root>/train/JPEGImages/<video>/*.jpg
+# Published numbers are those of the first 210 of the 300. Pixels of two
+# instances are not scored; the published code stops at such pixels.
+data_root = '{{$SLOTKD_DATA_ROOT:data/ytvis_2021}}'
 train_pipeline = [
     dict(type='ResizeVideo', short_side=518, interpolation='bicubic'),
     dict(type='RandomCropVideo', size=518),
@@ -21,10 +22,12 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        type='VideoFolderDataset',
+        type='YTVISDataset',
         data_root=data_root,
-        frames_dir='JPEGImages',
-        split='train.txt',
+        ann_file=['train.json', 'train/instances.json'],
+        frames_dir='train/JPEGImages',
+        with_masks=False,
+        video_range=(None, -300),
         clip_len=4,
         clip_mode='blocks',
         skip_short=True,
@@ -37,11 +40,12 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='VideoFolderDataset',
+        type='YTVISDataset',
         data_root=data_root,
-        frames_dir='JPEGImages',
-        masks_dir='Annotations',
-        split='val.txt',
+        ann_file=['train.json', 'train/instances.json'],
+        frames_dir='train/JPEGImages',
+        video_range=(-300, None),
+        ignore_overlaps=True,
         pipeline=test_pipeline,
     ),
 )
