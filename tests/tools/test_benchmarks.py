@@ -113,6 +113,7 @@ def test_reading(benchmark, tmp_path, monkeypatch):
     assert training['workers'] == 2 and training['batch_size'] == 16
     assert 0 < training['wait_ms'] < training['step_ms']
     assert 0 < training['wait_share'] < 1
+    assert 0 < training['wait_cpu_share'] < 1
     assert [p.name for p in tmp_path.iterdir()] == ['new']
 
 

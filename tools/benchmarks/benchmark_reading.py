@@ -179,18 +179,26 @@ def time_training(
     batches = iter(Runner.build_dataloader(loader_cfg, seed=0))
     waits, totals = [], []
     for _ in range(WARM_UP + steps):
-        start = time.perf_counter()
+        start = clocks()
         batch = next(batches)
-        waits.append(time.perf_counter() - start)
+        waits.append(clocks() - start)
         model.train_step(batch, optim_wrapper)
-        totals.append(time.perf_counter() - start)
+        totals.append(clocks() - start)
+    wait, total = np.array(waits[WARM_UP:]), np.array(totals[WARM_UP:])
+    share, cpu_share = wait.sum(0) / total.sum(0)
     return dict(
         workers=workers,
         batch_size=loader_cfg['batch_size'],
-        step_ms=1000 * float(np.median(totals[WARM_UP:])),
-        wait_ms=1000 * float(np.median(waits[WARM_UP:])),
-        wait_share=sum(waits[WARM_UP:]) / sum(totals[WARM_UP:]),
+        step_ms=1000 * float(np.median(total[:, 0])),
+        wait_ms=1000 * float(np.median(wait[:, 0])),
+        wait_share=float(share),
+        wait_cpu_share=float(cpu_share),
     )
+
+
+def clocks() -> np.ndarray:
+    """Return wall time and the processor time of this process, in seconds."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def main() -> None:
@@ -216,7 +224,8 @@ def main() -> None:
     print(
         f'training: {training["step_ms"]:.0f} ms a step of '
         f'{training["batch_size"]} clips, {training["wait_share"]:.1%} of it '
-        f'waiting for {training["workers"]} workers'
+        f'getting them from {training["workers"]} workers '
+        f'({training["wait_cpu_share"]:.1%} of its processor time)'
     )
     facts = {k: v for k, v in vars(args).items() if k not in ('out', 'dir')}
     result = dict(facts, machine=machine('cpu'), bytes=size)
