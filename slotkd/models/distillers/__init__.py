@@ -3,5 +3,6 @@
 from slotkd.models.distillers.distiller import Distiller
 from slotkd.models.distillers.seg_distiller import SegDistiller
 from slotkd.models.distillers.teacher_holder import TeacherHolder
+from slotkd.models.distillers.vos_distiller import VosDistiller
 
-__all__ = ['Distiller', 'SegDistiller', 'TeacherHolder']
+__all__ = ['Distiller', 'SegDistiller', 'TeacherHolder', 'VosDistiller']
