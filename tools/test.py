@@ -11,6 +11,7 @@ from mmengine.dist import is_main_process
 from slotkd.apis.weights import reading_weights_only
 from slotkd.engine import (
     build_runner,
+    load_config,
     require_file,
     require_writable,
     run_command,
@@ -31,7 +32,33 @@ def parse_args() -> argparse.Namespace:
         '--out', metavar='FILE.json', help='write metric name -> float here'
     )
     parser.add_argument('--show-dir', help='draw the masks of the videos here')
+    parser.add_argument(
+        '--protocol',
+        metavar='CONFIG2',
+        help='take test data and metrics from this config',
+    )
     return parser.parse_args()
+
+
+def use_protocol(cfg: Config, path: str, options: dict | None) -> None:
+    """Take over what another config says about testing.
+
+    Args:
+        cfg: The config of the model; changed.
+        path: A config with ``test_evaluator`` and usually
+            ``test_dataloader``, as in ``configs/_base_/protocols``.
+        options: Of the command line; they win over both.
+
+    Raises:
+        ValueError: If it says nothing about testing.
+    """
+    other = load_config(path)
+    if other.get('test_evaluator') is None:
+        raise ValueError(f'--protocol {path} has no test_evaluator')
+    for name in ('test_dataloader', 'test_evaluator', 'test_pipeline'):
+        if name in other:
+            cfg[name] = other[name]
+    cfg.merge_from_dict(options or {})
 
 
 def draw_into(cfg: Config, folder: str) -> None:
@@ -70,6 +97,8 @@ def main() -> None:
             raise ValueError(f'--out must name a .json file, got {args.out}')
         require_writable(args.out)
     cfg = run_config(args)
+    if args.protocol is not None:
+        use_protocol(cfg, args.protocol, args.cfg_options)
     cfg.load_from = args.checkpoint
     cfg.resume = False
     if args.show_dir is not None:
