@@ -35,7 +35,12 @@ from slotkd.engine.optim_constructor import (
 from slotkd.engine.option_check import check_options
 from slotkd.engine.report import describe_machine, write_report
 from slotkd.engine.report_clips import ReportClip
-from slotkd.engine.schedulers import WarmupDecayLR, warmup_decay_factor
+from slotkd.engine.schedulers import (
+    WarmupDecayLR,
+    WarmupPolyLR,
+    warmup_decay_factor,
+    warmup_poly_factor,
+)
 from slotkd.engine.ssync_figure import SSyncVisualizationHook, draw_ssync
 from slotkd.engine.strict_load_hook import StrictLoadHook
 from slotkd.engine.visualization_hook import SlotVisualizationHook, draw_clip
@@ -51,6 +56,7 @@ __all__ = [
     'SlotVisualizationHook',
     'StrictLoadHook',
     'WarmupDecayLR',
+    'WarmupPolyLR',
     'build_runner',
     'check_config',
     'check_model',
@@ -72,6 +78,7 @@ __all__ = [
     'slot_colors',
     'voc_palette',
     'warmup_decay_factor',
+    'warmup_poly_factor',
     'write_atomically',
     'write_report',
 ]

@@ -7,7 +7,12 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 
-from slotkd.engine import WarmupDecayLR, warmup_decay_factor
+from slotkd.engine import (
+    WarmupDecayLR,
+    WarmupPolyLR,
+    warmup_decay_factor,
+    warmup_poly_factor,
+)
 from slotkd.registry import PARAM_SCHEDULERS
 from tests import golden
 
@@ -132,3 +137,40 @@ def test_shipped_schedules_are_the_published_ones(repo, name, iters):
     assert cfg.train_cfg.max_iters == iters
     assert cfg.optim_wrapper.clip_grad.max_norm == 0.05
     assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=4e-4)
+
+
+@pytest.mark.parametrize(
+    ('step', 'factor'),
+    [
+        (0, 0.0),
+        (2500, 0.5),
+        (5000, 1.0),
+        (52_500, 0.1 + 0.9 * 0.5**0.9),
+        (100_000, 0.1),
+        (200_000, 0.1),
+    ],
+)
+def test_poly_factor(step, factor):
+    found = warmup_poly_factor(step, 5000, decay_end=100_000)
+    assert found == pytest.approx(factor, rel=1e-12)
+
+
+def test_poly_ends_every_group_at_the_same_share():
+    weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+    groups = [dict(params=weights[0]), dict(params=weights[1], lr=PEAK / 10)]
+    wrapper = OptimWrapper(torch.optim.Adam(groups, lr=PEAK))
+    scheduler = WarmupPolyLR(wrapper, warmup=4, decay_end=10, by_epoch=False)
+    for step in range(14):
+        factor = warmup_poly_factor(step, 4, decay_end=10)
+        rate = wrapper.get_lr()['lr']
+        assert rate == pytest.approx([PEAK * factor, PEAK / 10 * factor])
+        wrapper.step()
+        scheduler.step()
+
+
+def test_poly_refuses_what_does_not_fit():
+    wrapper = optimizer()
+    with pytest.raises(ValueError, match='WarmupPolyLR needs 0 < warmup'):
+        WarmupPolyLR(wrapper, warmup=9, decay_end=9, by_epoch=False)
+    with pytest.raises(ValueError, match='WarmupPolyLR counts iterations'):
+        WarmupPolyLR(wrapper, warmup=3, decay_end=9)
