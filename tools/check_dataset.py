@@ -151,8 +151,9 @@ def main() -> None:
     """Check."""
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options)
+    cfg.default_scope = cfg.get('default_scope') or 'slotkd'
     check_config(cfg)
-    init_default_scope(cfg.get('default_scope') or 'slotkd')
+    init_default_scope(cfg.default_scope)
     MMLogger.get_current_instance().setLevel('WARNING')
     readers = build_readers(cfg, args.split)
     total = sum(1 for _, r, _ in readers for _ in each_video(r))

@@ -6,7 +6,6 @@ import pytest
 from tests import ytvis_files
 
 CONFIG = """
-default_scope = 'slotkd'
 root = {root!r}
 vis_dataset = dict(
     type='YTVISDataset', data_root=root, ann_file='train.json',
