@@ -14,13 +14,13 @@ from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.utils import ProgressBar
 
+from slotkd.apis.frame_pipeline import build_test_pipeline, pack_frames
 from slotkd.apis.frame_sources import FrameSource, open_source
 from slotkd.apis.result_folder import ResultFolder, result_folders
 from slotkd.apis.segments import UNSEEN, Segment, Tally
 from slotkd.apis.student import init_student
-from slotkd.datasets import FrameGeometry, build_transforms
-from slotkd.engine import ConfigError, draw_labels
-from slotkd.engine.command_line import one_line
+from slotkd.datasets import FrameGeometry
+from slotkd.engine import draw_labels
 from slotkd.registry import INFERENCERS
 from slotkd.structures import SlotState, VideoDataSample
 
@@ -231,18 +231,7 @@ class SlotInferencer(BaseInferencer):
         return dict(predictions=preds, visualization=visualization)
 
     def _init_pipeline(self, cfg: Config) -> list:
-        name = cfg.filename or 'config'
-        if cfg.get('test_pipeline') is None:
-            raise ConfigError(
-                f'{name}: test_pipeline is missing, which says how frames '
-                'are resized'
-            )
-        try:
-            return build_transforms(cfg.test_pipeline)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(
-                f'{name}: test_pipeline: {one_line(error)}'
-            ) from error
+        return build_test_pipeline(cfg)
 
     @torch.no_grad()
     def _segment(
@@ -252,7 +241,12 @@ class SlotInferencer(BaseInferencer):
         name: str,
     ) -> tuple[UInt8[np.ndarray, 'T H W'], SlotState, tuple[int, int]]:
         """Return masks, the state for the next frames, the network's size."""
-        packed = self._transform(frames, name)
+        packed = pack_frames(
+            self.pipeline,
+            frames,
+            video_id=name,
+            config_name=self.cfg.filename or 'config',
+        )
         sample = packed['data_samples']
         data = self.model.data_preprocessor(
             dict(inputs=[packed['inputs']], data_samples=[sample]), False
@@ -266,28 +260,6 @@ class SlotInferencer(BaseInferencer):
         labels = geometry.masks_to_original(maps, fill=UNSEEN)
         masks = labels.to(torch.uint8).cpu().numpy()
         return masks, state, tuple(data['inputs'].shape[-2:])
-
-    def _transform(
-        self, frames: UInt8[np.ndarray, 'T H W 3'], name: str
-    ) -> dict[str, Any]:
-        """Send frames through the test pipeline."""
-        shape = frames.shape[1:3]
-        results = dict(
-            img=list(frames),
-            video_id=name,
-            frame_ids=list(range(len(frames))),
-            video_length=len(frames),
-            ori_shape=shape,
-            img_shape=shape,
-        )
-        for step in self.pipeline:
-            results = step(results)
-        if 'inputs' not in results or 'data_samples' not in results:
-            raise ConfigError(
-                f'{self.cfg.filename or "config"}: test_pipeline must end '
-                'with PackVideoInputs'
-            )
-        return results
 
     def _summary(self, source: FrameSource, tally: Tally) -> dict[str, Any]:
         return dict(

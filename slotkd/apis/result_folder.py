@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 from slotkd.engine import draw_labels, encode_label_png
 
 MASKS, OVERLAY, SUMMARY = 'masks', 'overlay.mp4', 'summary.json'
+ENTRIES = (MASKS, OVERLAY, SUMMARY)
 PARTIAL = '.slotkd-partial'
 # The second is for builds of PyAV without x264.
 CODECS = ('libx264', 'mpeg4')
@@ -25,11 +26,15 @@ CODEC_OPTIONS = {
 }
 
 
-def check_out_dir(folder: str | Path) -> None:
+def check_out_dir(folder: str | Path, *, is_flat: bool = False) -> None:
     """Stop where results would mix with other files.
 
-    A folder may be new, empty, or hold nothing but an earlier result, which
-    is then replaced as a whole.
+    A folder may be new, empty, or hold nothing but an earlier result of the
+    same layout, which is then replaced as a whole.
+
+    Args:
+        folder: Where results go.
+        is_flat: See :class:`ResultFolder`.
 
     Raises:
         ValueError: If it holds anything else; names one such entry.
@@ -40,7 +45,9 @@ def check_out_dir(folder: str | Path) -> None:
     if not folder.exists():
         return
     entries = {path.name for path in folder.iterdir()} - {PARTIAL}
-    strange = sorted(entries - {MASKS, OVERLAY, SUMMARY})
+    own = {OVERLAY, SUMMARY}
+    own |= {n for n in entries if n.endswith('.png')} if is_flat else {MASKS}
+    strange = sorted(entries - own)
     if entries and SUMMARY not in entries:
         strange = sorted(entries)
     masks = folder / MASKS
@@ -58,7 +65,11 @@ def check_out_dir(folder: str | Path) -> None:
 
 
 def result_folders(
-    names: Sequence[str], out_dir: str | Path | None, several: bool
+    names: Sequence[str],
+    out_dir: str | Path | None,
+    several: bool,
+    *,
+    is_flat: bool = False,
 ) -> list[Path | None]:
     """Name and check the folder of each video's results.
 
@@ -66,6 +77,7 @@ def result_folders(
         names: Names of the videos.
         out_dir: Where the user wants the results, if at all.
         several: Whether each video gets a folder of its own in there.
+        is_flat: See :class:`ResultFolder`.
 
     Raises:
         ValueError: If a folder holds other files or two are one.
@@ -81,7 +93,7 @@ def result_folders(
         )
     folders = [folder / name if several else folder for name in names]
     for one in folders:
-        check_out_dir(one)
+        check_out_dir(one, is_flat=is_flat)
     return list(folders)
 
 
@@ -163,13 +175,25 @@ class ResultFolder:
     Args:
         folder: See :func:`check_out_dir`.
         rate: Frames per second of the overlay.
+        is_flat: Put the masks beside overlay and summary, as the results of
+            a DAVIS sequence lie, not into a folder ``masks``.
+        clear: Labels that leave the overlay as it is.
 
     Raises:
         ValueError: If the folder holds other files.
     """
 
-    def __init__(self, folder: str | Path, rate: Fraction) -> None:
-        check_out_dir(folder)
+    def __init__(
+        self,
+        folder: str | Path,
+        rate: Fraction,
+        *,
+        is_flat: bool = False,
+        clear: Collection[int] = (),
+    ) -> None:
+        check_out_dir(folder, is_flat=is_flat)
+        self.is_flat = is_flat
+        self.clear = clear
         self.folder = Path(folder)
         self.overlay = self.folder / OVERLAY
         self.rate = rate
@@ -199,7 +223,7 @@ class ResultFolder:
         for name, frame, labels in zip(names, frames, masks, strict=True):
             path = self._partial / MASKS / f'{name}.png'
             path.write_bytes(encode_label_png(labels))
-            self._video.add(draw_labels(frame, labels))
+            self._video.add(draw_labels(frame, labels, clear=self.clear))
             self._names.append(path.name)
 
     def finish(self, summary: dict[str, Any]) -> dict[str, Any]:
@@ -218,14 +242,27 @@ class ResultFolder:
                 codec=self._video.codec,
                 frames_per_s=float(self.rate),
             ),
-            masks=[f'{MASKS}/{name}' for name in self._names],
+            masks=[
+                name if self.is_flat else f'{MASKS}/{name}'
+                for name in self._names
+            ],
         )
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         (self._partial / SUMMARY).write_text(f'{text}\n', encoding='utf-8')
         (self.folder / SUMMARY).unlink(missing_ok=True)
-        for name in (MASKS, OVERLAY, SUMMARY):
+        if self.is_flat:
+            self._move_masks()
+        names = (OVERLAY, SUMMARY) if self.is_flat else ENTRIES
+        for name in names:
             target = self.folder / name
             if target.is_dir():
                 target.rename(self._partial / 'old')
             (self._partial / name).replace(target)
         return summary
+
+    def _move_masks(self) -> None:
+        """Replace the masks of an earlier result, frame by frame."""
+        for old in self.folder.glob('*.png'):
+            old.unlink()
+        for name in self._names:
+            (self._partial / MASKS / name).replace(self.folder / name)

@@ -172,3 +172,35 @@ def test_without_x264_the_other_codec_is_named(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(av, 'codecs_available', {'gif'})
     with pytest.raises(RuntimeError, match='libx264, mpeg4'):
         pick_codec()
+
+
+def flat(folder, names=('a', 'b', 'c')):
+    with ResultFolder(
+        folder, Fraction(25), is_flat=True, clear=(0,)
+    ) as result:
+        result.add(names, FRAMES[: len(names)], MASKS[: len(names)])
+        return result.finish({})
+
+
+def test_flat_results_lie_beside_the_overlay(tmp_path):
+    summary = flat(tmp_path / 'bear')
+    names = ['a.png', 'b.png', 'c.png']
+    assert tree(tmp_path / 'bear') == [*names, 'overlay.mp4', 'summary.json']
+    assert summary['masks'] == names
+    flat(tmp_path / 'bear', ('a', 'd'))
+    assert tree(tmp_path / 'bear')[:2] == ['a.png', 'd.png']
+    assert len(tree(tmp_path / 'bear')) == 4
+
+
+@pytest.mark.parametrize('strange', ['notes.txt', 'masks', '00000.jpg'])
+def test_flat_results_do_not_mix_with_other_files(tmp_path, strange):
+    flat(tmp_path / 'bear')
+    (tmp_path / 'bear' / strange).mkdir()
+    with pytest.raises(ValueError, match=f'holds {strange!r}'):
+        flat(tmp_path / 'bear')
+
+
+def test_images_alone_are_no_earlier_result(tmp_path):
+    (tmp_path / 'a.png').write_bytes(b'annotation')
+    with pytest.raises(ValueError, match="holds 'a.png'"):
+        flat(tmp_path)

@@ -11,7 +11,8 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from PIL import Image
 
-from tests import tiny
+from slotkd.engine import encode_label_png
+from tests import tiny, tiny_vos
 
 
 @pytest.fixture
@@ -170,3 +171,94 @@ def test_full_folder_is_left_alone(infer, tmp_path):
     assert code == 2
     assert 'mine.txt' in errors
     assert [p.name for p in (tmp_path / 'out').iterdir()] == ['mine.txt']
+
+
+@pytest.fixture
+def vos(infer, tmp_path):
+    """Write a video, a mask and a mask-propagation model."""
+    Config(
+        dict(
+            default_scope='slotkd',
+            model=tiny_vos.vos_config(
+                data_preprocessor=dict(type='VideoDataPreprocessor')
+            ),
+            test_pipeline=[dict(type='PackVideoInputs')],
+        )
+    ).dump('vos.py')
+    torch.save(tiny_vos.vos_model().state_dict(), 'vos.pth')
+    (tmp_path / 'bear').mkdir()
+    for index, image in enumerate(frames(3, 40, 64)):
+        Image.fromarray(image).save(tmp_path / 'bear' / f'{index:05d}.jpg')
+    labels = np.zeros((40, 64), np.uint8)
+    labels[5:20, 8:30], labels[25:35, 10:50] = 1, 2
+    (tmp_path / 'first.png').write_bytes(encode_label_png(labels))
+    return infer
+
+
+VOS = ('vos.py', 'vos.pth', 'bear', '--task', 'vos')
+
+
+def test_given_objects_are_followed(vos, tmp_path):
+    code, text, errors = vos(
+        *VOS, '--masks', 'first.png', '--out-dir', 'out/bear'
+    )
+    assert (code, errors) == (0, '')
+    assert 'out/bear: 3 frames of 64x40 with 2 objects' in text
+    names = sorted(p.name for p in (tmp_path / 'out' / 'bear').iterdir())
+    assert names == [
+        '00000.png',
+        '00001.png',
+        '00002.png',
+        'overlay.mp4',
+        'summary.json',
+    ]
+    with (
+        Image.open(tmp_path / 'out' / 'bear' / '00000.png') as first,
+        Image.open(tmp_path / 'first.png') as given,
+    ):
+        assert first.mode == 'P'
+        np.testing.assert_array_equal(np.array(first), np.array(given))
+
+
+def test_a_slot_model_proposes_what_is_followed(vos, tmp_path):
+    """From frames to followed objects without any annotation."""
+    code, text, errors = vos(
+        *VOS, '--propose', 'config.py', 'weights.pth', '--out-dir', 'out'
+    )
+    # The crop of the slots' config leaves the sides of the frame unseen.
+    assert (code, errors) == (0, '')
+    summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
+    assert summary['given'] == 'proposals'
+    assert summary['objects'] == list(range(1, len(summary['objects']) + 1))
+    assert f'with {len(summary["objects"])} objects' in text
+    assert len(summary['objects']) >= 1 and len(summary['masks']) == 3
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'named'),
+    [
+        (VOS, 'either --masks or --propose'),
+        (
+            (*VOS, '--masks', 'first.png', '--propose', 'a', 'b'),
+            'either --masks or --propose',
+        ),
+        ((*VOS, '--masks', 'no.png'), 'no.png'),
+        ((*VOS, '--masks', 'vos.py'), 'vos.py'),
+        ((*VOS, '--masks', 'bear'), '00000.jpg'),
+        ((*VOS, '--propose', 'no.py', 'weights.pth'), 'no.py'),
+        ((*VOS, '--propose', 'config.py', 'no.pth'), 'no.pth'),
+        ((*ARGS, 'bear', '--masks', 'first.png'), 'belong to --task vos'),
+        (
+            (*ARGS, 'bear', '--task', 'vos', '--masks', 'first.png'),
+            'does not propagate masks',
+        ),
+        (('vos.py', 'vos.pth', 'bear'), 'no method stream'),
+    ],
+)
+def test_wrong_input_of_following_takes_one_line(
+    vos, tmp_path, arguments, named
+):
+    code, _, errors = vos(*arguments, '--out-dir', 'out')
+    assert code == 2
+    assert named in errors and len(errors.strip().splitlines()) == 1
+    assert not (tmp_path / 'out').exists()
