@@ -4,7 +4,8 @@ OUT.pth holds the student's weights without prefix and plain facts about
 where they come from; it loads with weights_only=True. Teacher, loss terms
 and optimiser stay behind. Where the run averaged its weights (EMAHook), the
 averages are taken. OUT.py beside it is the student's config for test.py,
-infer.py and init_model, if the checkpoint says how it was trained.
+infer.py and init_model, if the checkpoint says how it was trained. A student
+that is a plain model of mmsegmentation loads there without slotkd.
 """
 
 import argparse
@@ -75,12 +76,16 @@ def extract(checkpoint: dict, source: str) -> tuple[dict, Config | None]:
         )
     weights = student_weights(checkpoint)
     found = checkpoint.get('meta', {})
+    # Class names and colours, which mmsegmentation reads from checkpoints.
+    classes = found.get('dataset_meta')
     meta: dict[str, Any] = {
         'source': Path(source).name,
         'averaged': 'ema_state_dict' in checkpoint,
         'slotkd_version': __version__,
         'iter': int(found.get('iter', 0)),
     }
+    if classes and is_plain(classes):
+        meta['dataset_meta'] = classes
     config = None
     if 'cfg' in found:
         config = student_config(Config.fromstring(found['cfg'], '.py'))
@@ -95,9 +100,42 @@ def student_config(cfg: Config) -> Config:
     kept = {name: cfg[name] for name in KEPT if name in cfg}
     model = dict(cfg.model.get('student', cfg.model))
     model.pop('losses', None)
-    if 'data_preprocessor' in cfg.model:
+    if cfg.model.get('data_preprocessor') is not None:
         model['data_preprocessor'] = cfg.model.data_preprocessor
+    imports = kept.get('custom_imports', {})
+    if set(imports.get('imports', ())) == {'slotkd'}:
+        if not needs_slotkd(model, cfg.get('default_scope')):
+            # It patches mmcv-lite where it is there, and need not be there.
+            kept['custom_imports'] = dict(imports, allow_failed_imports=True)
     return Config(kept | {'model': model})
+
+
+def needs_slotkd(node: Any, scope: str | None) -> bool:
+    """Tell whether a part of a model is slotkd's.
+
+    Args:
+        node: Its config.
+        scope: Where types without prefix are looked up.
+    """
+    if isinstance(node, list | tuple):
+        return any(needs_slotkd(item, scope) for item in node)
+    if not isinstance(node, dict):
+        return False
+    scope = node.get('_scope_', scope)
+    kind = node.get('type', '')
+    prefix = str(kind).partition('.')[0] if '.' in str(kind) else scope
+    if kind and prefix == 'slotkd':
+        return True
+    return any(needs_slotkd(value, scope) for value in node.values())
+
+
+def is_plain(node: Any) -> bool:
+    """Tell whether a value loads with weights_only=True."""
+    if type(node) is dict:
+        return all(is_plain(x) for pair in node.items() for x in pair)
+    if type(node) in (list, tuple):
+        return all(is_plain(item) for item in node)
+    return node is None or type(node) in (str, int, float, bool)
 
 
 def require_own(path: Path) -> None:
