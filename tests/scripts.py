@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mmseg
 import pytest
+from mmengine.visualization import Visualizer
 
 MMSEG_TOOLS = Path(mmseg.__file__).parent / '.mim' / 'tools'
 
@@ -20,6 +21,9 @@ def run_here(
     Raises:
         SystemExit: If it ends with an exit code.
     """
+    # Each class keeps its own, by name; a new process has none.
+    for kind in (Visualizer, *Visualizer.__subclasses__()):
+        kind._instance_dict.clear()
     monkeypatch.setattr(sys, 'argv', [script.name, *map(str, arguments)])
     monkeypatch.chdir(cwd)
     # Python puts the folder of a script first; mmseg's needs no other.
