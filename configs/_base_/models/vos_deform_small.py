@@ -10,7 +10,9 @@ vos_deform_small = dict(
         gdpm=dict(stride=1),
         memory=dict(policy='ref_ring', n_mem=3, gap=3, train_gap=2),
         radius=3,
+        dropout=0.0,
+        drop_path=0.0,
     ),
     num_objects=3,
-    label_iters=200,
+    label_iters=300,
 )

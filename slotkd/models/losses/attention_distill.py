@@ -269,6 +269,9 @@ class AttentionSplatLoss(nn.Module):
     fields = ('attn', 'positions')
     teacher_fields = ('attn', 'positions', 'labels')
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, student: VosOutput, teacher: VosOutput) -> Tensor:
         """Return the loss between two records."""
         labelled = labelled_frames(teacher)
@@ -330,6 +333,9 @@ class OffsetRangeLoss(nn.Module):
     """
 
     fields = ('positions',)
+
+    def __init__(self) -> None:
+        super().__init__()
 
     def forward(self, output: VosOutput) -> Tensor:
         """Return the loss of one record."""
