@@ -5,8 +5,10 @@ from PIL import Image
 
 from slotkd.datasets import (
     MovingShapes,
+    MoviTfdsDataset,
     VideoArrayDataset,
     VideoFolderDataset,
+    VideoTarDataset,
     YTVISDataset,
 )
 from slotkd.datasets.dataset_check import (
@@ -14,7 +16,10 @@ from slotkd.datasets.dataset_check import (
     each_video,
     find_readers,
 )
+from slotkd.datasets.video_problems import gathering_problems
 from tests import ytvis_files
+from tests.shards import movi_video, write_movi
+from tests.tfrecords import movi_example, write_info, write_tfds
 
 
 def test_counts_sizes_and_labels_of_folders(write_davis, davis_options):
@@ -106,3 +111,32 @@ def test_real_davis(shared, davis_options):
     report = check_reader(dataset)
     assert len(report.lengths) == 10
     assert report.sizes == {(480, 854): 10}
+
+
+def test_every_broken_shard_is_told(tmp_path):
+    write_movi(tmp_path, shards=3, videos=2)
+    paths = sorted(tmp_path.glob('*.tar'))
+    paths[0].write_bytes(b'no archive')
+    paths[2].write_bytes(paths[2].read_bytes()[:-5000])
+    with gathering_problems() as found:
+        dataset = VideoTarDataset(tmp_path)
+    assert {p.name for p in paths if p.name in ' '.join(found.problems)} == {
+        paths[0].name,
+        paths[2].name,
+    }
+    report = check_reader(dataset, all_frames=True)
+    assert report.frames_read == sum(report.lengths) >= 12
+    assert report.problems == []
+    with gathering_problems() as found:
+        VideoTarDataset(tmp_path, skip_broken=True)
+    assert found.problems == [] and len(found.skipped) >= 2
+
+
+def test_tfds_records(tmp_path):
+    write_info(tmp_path, 'movi_c', dict(train=[2]))
+    examples = [movi_example(str(i), movi_video(i)) for i in range(2)]
+    write_tfds(tmp_path, 'train', [examples], 'movi_c')
+    dataset = MoviTfdsDataset(tmp_path, split='train')
+    report = check_reader(dataset, all_frames=True)
+    assert (report.lengths, report.frames_read) == ([6, 6], 12)
+    assert report.problems == []
