@@ -23,6 +23,7 @@ from typing import Any
 import mmengine
 import mmseg
 import torch
+from mmcv.utils.ext_loader import check_ops_exist
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
@@ -243,8 +244,7 @@ def row(found: Sequence[Trial]) -> str:
 
 def table(found: Sequence[Sequence[Trial]]) -> str:
     """Return the whole table with the versions it holds for."""
-    stub = sys.modules.get('mmcv._ext')
-    build = 'full' if getattr(stub, '__file__', None) else 'lite'
+    build = 'full' if check_ops_exist() else 'lite'
     total = [trial for family in found for trial in family]
     works = sum(trial.works for trial in total)
     lines = [
