@@ -184,3 +184,23 @@ def test_every_video_needs_its_masks(masks):
 def test_frame_rate_is_checked():
     with pytest.raises(ValueError, match='frame_rate must be above 0, got 0'):
         VosInferencer(config(), frame_rate=0)
+
+
+def test_the_student_of_a_distiller_needs_no_teacher(tmp_path):
+    """Its file is gone, and nobody asks for it."""
+    student = tiny_vos.vos_model(seed=5)
+    weights = {f'student.{k}': v for k, v in student.state_dict().items()}
+    torch.save(dict(state_dict=weights), tmp_path / 'run.pth')
+    cfg = config()
+    cfg.model = dict(
+        type='VosDistiller',
+        student=tiny_vos.vos_config(),
+        teacher=tiny_vos.vos_config(num_layers=2),
+        teacher_checkpoint='deleted.pth',
+        distill_losses=dict(pseudo_label=dict(type='PseudoLabelLoss')),
+        data_preprocessor=dict(type='VideoDataPreprocessor'),
+    )
+    got = masks_of(VosInferencer(cfg, tmp_path / 'run.pth')(video(), mask(1)))
+    alone = inferencer()
+    alone.model.load_state_dict(student.state_dict())
+    np.testing.assert_array_equal(got, masks_of(alone(video(), mask(1))))

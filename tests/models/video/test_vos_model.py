@@ -274,6 +274,43 @@ def test_no_compiled_operator_is_called(monkeypatch):
     output.logits[:, :, :3].sum().backward()
 
 
+@pytest.mark.parametrize('where', ['long', 'both'])
+def test_autocast_keeps_logits_and_attention_in_fp32(where):
+    model = tiny_vos.vos_model(dict(where=where, carry=0.5))
+    inputs, first = tiny_vos.clip()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        output = model.run(inputs, first, counts(2))
+    assert output.logits.dtype == torch.float32
+    assert output.attn[0][-1].dtype == torch.float32
+    output.logits[:, :, :3].square().mean().backward()
+    grads = [w.grad for w in model.parameters() if w.grad is not None]
+    assert all(grad.isfinite().all() for grad in grads)
+
+
+@torch.no_grad()
+def test_a_single_frame_has_no_memory_to_report():
+    model = tiny_vos.vos_model().eval()
+    inputs, first = tiny_vos.clip(frames=1)
+    output = model.run(inputs, first, counts(2))
+    assert output.attn == ((),) and output.labels.shape == (1, 1, 49, 49)
+
+
+def test_weights_of_imagenet_load(shared, repo):
+    """The encoder's file, as it was published, fits without a gap."""
+    path = repo / 'configs' / '_base_' / 'models' / 'vos_deform_mv2.py'
+    config = Config.fromfile(path).vos_deform_mv2
+    weights = shared / 'data' / 'mobilenet_v2_imagenet.pth'
+    config.backbone.init_cfg.checkpoint = str(weights)
+    model = MODELS.build(config)
+    before = model.backbone.backbone.conv1.conv.weight.clone()
+    model.init_weights()
+    assert model.backbone.needed <= model.backbone.loaded
+    assert not torch.equal(model.backbone.backbone.conv1.conv.weight, before)
+    # What the file does not have keeps its own start.
+    offsets = model.propagator.layers[0].long_read.offsets
+    assert offsets.proj.weight.abs().max() == 0
+
+
 def test_numbers_are_checked():
     with pytest.raises(ValueError, match='got 0 and 16'):
         tiny_vos.vos_model(num_objects=0)
