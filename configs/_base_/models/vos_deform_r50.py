@@ -1,5 +1,6 @@
-# Mask propagation on ResNet-50 (first three stages), three layers: the size
-# of R50-DeAOT-L, with the deformable memory read at stride 1. The teacher.
+# The teacher at published size: DeAOT-L's depth of three layers on ResNet-50
+# up to stride 16; its memory is read at every cell. The file at
+# SLOTKD_RESNET50 holds weights in the names of mmseg.ResNetV1c.
 vos_deform_r50 = dict(
     type='VosModel',
     backbone=dict(
@@ -16,24 +17,16 @@ vos_deform_r50 = dict(
         ),
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='{{$SLOTKD_RESNET50_V1C:checkpoints/resnet50_v1c.pth}}',
+            checkpoint='{{$SLOTKD_RESNET50:checkpoints/resnet50_v1c.pth}}',
         ),
     ),
     propagator=dict(
         type='MaskPropagator',
         token_dim=256,
         num_layers=3,
-        gdpm=dict(
-            where='long',
-            stride=1,
-            range_cells=4,
-            groups=1,
-            offset_cond='query_key',
-            carry=0.0,
-            pos_bias='none',
-            bank='dense',
-        ),
-        memory=dict(policy='ref_ring', n_mem=3, gap=5),
+        gdpm=dict(stride=1, range_cells=4, offset_cond='query_key'),
+        memory=dict(policy='ref_ring', n_mem=3, gap=5, train_gap=2),
     ),
     num_objects=10,
+    label_iters=50_000,
 )

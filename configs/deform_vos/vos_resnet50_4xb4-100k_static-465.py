@@ -1,0 +1,23 @@
+# The teacher's warm-up on single images (DeAOT's first stage).
+_base_ = [
+    '../_base_/models/vos_deform_r50.py',
+    '../_base_/datasets/vos_static_465.py',
+    '../_base_/schedules/vos_static_100k.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    **_base_.vos_deform_r50,
+    data_preprocessor=dict(
+        type='VideoDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+    ),
+    losses=dict(
+        segmentation=dict(
+            type='MaskSegmentationLoss',
+            hard_iters=50_000,
+            reference_iters=100_000,
+        ),
+        offset_range=dict(type='OffsetRangeLoss', loss_weight=1e-3),
+    ),
+)
