@@ -219,8 +219,8 @@ def shade_bodies(
 
 
 def to_srgb(
-    radiance: Float[np.ndarray, '3 *S'],
-) -> Float[np.ndarray, '3 *S']:
+    radiance: Float[np.ndarray, '3 ...'],
+) -> Float[np.ndarray, '3 ...']:
     """Return linear light as sRGB values in [0, 255]."""
     return 255 * np.clip(radiance, 0, 1) ** np.float32(1 / 2.2)
 
