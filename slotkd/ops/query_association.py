@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Bool, Float, Integer, Num
 from torch import Tensor
 
 from slotkd.ops.precision import at_least_fp32
@@ -36,7 +36,7 @@ class QueryPairs:
 
 def pick_queries(
     values: Tensor, index: Integer[Tensor, 'N O']
-) -> Float[Tensor, 'N O ...']:
+) -> Num[Tensor, 'N O ...']:
     """Pick an entry of axis 1 for each object; of index -1 the first.
 
     Args:
