@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 
 from slotkd.registry import MODELS
-from tests import shards, ytvis_files
+from tests import shards, toy_vos, ytvis_files
 
 # Widths by which parts must agree map to widths by which they still agree.
 WIDTHS = {64: 8, 128: 16, 384: 24, 512: 20, 768: 36, 1024: 28}
@@ -49,6 +49,8 @@ def shrink(cfg: Config, folder: Path) -> Config:
         cfg: A shipped config.
         folder: Where the toy data and the toy teacher go.
     """
+    if toy_vos.is_vos(cfg):
+        return _finish(toy_vos.shrink(cfg, folder), folder)
     toy = Config(cfg.to_dict(), filename=cfg.filename)
     side = _side(cfg)
     toy.model = _shrink(cfg.model, side)
@@ -61,6 +63,11 @@ def shrink(cfg: Config, folder: Path) -> Config:
         if split != 'train':
             name = f'{split}_evaluator'
             toy[name] = _shrink(cfg[name], side)
+    return _finish(toy, folder)
+
+
+def _finish(toy: Config, folder: Path) -> Config:
+    """Shorten the run, and give it a place, a name and a teacher."""
     toy.default_hooks.visualization.update(max_videos=1, long_side=32)
     toy.train_cfg.max_iters = 2
     toy.work_dir = str(folder / 'work')
@@ -134,7 +141,7 @@ def _write_data(dataset: dict, folder: Path, side: int) -> None:
     """Write two videos in the layout that a data set reads."""
     writers = dict(
         MovingShapes=lambda *_: None,
-        VideoFolderDataset=_write_folders,
+        VideoFolderDataset=write_folders,
         VideoArrayDataset=_write_arrays,
         VideoTarDataset=_write_tars,
         YTVISDataset=_write_ytvis,
@@ -162,7 +169,8 @@ def _video(index: int, side: int) -> tuple[np.ndarray, np.ndarray]:
     return frames, labels
 
 
-def _write_folders(dataset: dict, root: Path, side: int) -> None:
+def write_folders(dataset: dict, root: Path, side: int) -> None:
+    """Write videos as folders of images, with masks and a list."""
     names = ['left', 'right']
     for index, name in enumerate(names):
         for t, (frame, label) in enumerate(
