@@ -6,6 +6,7 @@ from slotkd.evaluation.agreement import (
     leakage,
     map_agreement,
 )
+from slotkd.evaluation.association_metric import QueryAssociationMetric
 from slotkd.evaluation.davis import DavisMetric, davis_scores
 from slotkd.evaluation.j_and_f import boundary_accuracy, region_similarity
 from slotkd.evaluation.object_discovery import (
@@ -18,14 +19,17 @@ from slotkd.evaluation.object_discovery import (
 from slotkd.evaluation.slot_j_and_f import SlotJFMetric, slot_jf
 from slotkd.evaluation.vis_ap import video_average_precision
 from slotkd.evaluation.vis_metric import VideoInstanceMetric
+from slotkd.evaluation.vis_results import VideoResultWriter
 from slotkd.evaluation.youtube_vos import YouTubeVosMetric
 
 __all__ = [
     'DavisMetric',
     'ObjectDiscoveryMetric',
+    'QueryAssociationMetric',
     'SSyncDiagnostics',
     'SlotJFMetric',
     'VideoInstanceMetric',
+    'VideoResultWriter',
     'YouTubeVosMetric',
     'adjusted_rand_index',
     'boundary_accuracy',

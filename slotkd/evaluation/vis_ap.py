@@ -91,6 +91,7 @@ class VisTruth:
     Attributes:
         videos: Id -> :class:`VisVideo`, ids ascending.
         categories: Category ids, ascending.
+        category_names: Id -> name of each.
     """
 
     def __init__(
@@ -103,7 +104,10 @@ class VisTruth:
         truth = read_annotations(source)
         names = pick_videos(list(truth.videos), video_range)
         self.videos = {name: truth.videos[name] for name in names}
-        self.categories = [0] if class_agnostic else list(truth.categories)
+        self.category_names = (
+            {0: 'any'} if class_agnostic else truth.categories
+        )
+        self.categories = list(self.category_names)
         self.class_agnostic = class_agnostic
         self.tracks = truth.tracks
 

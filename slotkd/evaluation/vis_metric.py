@@ -39,6 +39,7 @@ class VideoInstanceMetric(BaseMetric):
         long_videos: Ids of long videos, or the path of a text file with one
             id per line (YTVIS-22). Names with ``short_`` and ``long_`` are
             reported as well, and those without are the mean of the two.
+        classwise: Also report ``AP_<name>`` of each category.
         collect_device: Where results of several processes meet.
         prefix: Put before each name, with a slash.
 
@@ -54,6 +55,7 @@ class VideoInstanceMetric(BaseMetric):
         video_range: Sequence[int | None] | None = None,
         splits: dict[str, list[int]] | str | None = None,
         long_videos: Sequence[int | str] | str | None = None,
+        classwise: bool = False,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class VideoInstanceMetric(BaseMetric):
             self.splits = splits
         self._ids = {str(name): name for name in self.truth.videos}
         self.long_videos = self._read_ids(long_videos)
+        self.classwise = classwise
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Reduce each video to the overlaps of its tracks."""
@@ -111,9 +114,14 @@ class VideoInstanceMetric(BaseMetric):
             found[video] if video in found else self.truth.compare(video, [])
             for video in videos
         ]
-        return average_precision(
+        scores = average_precision(
             comparisons, self.truth.categories, splits=self.splits
         )
+        if self.classwise:
+            for category, name in self.truth.category_names.items():
+                own = average_precision(comparisons, [category])
+                scores[f'AP_{name}'] = own['AP']
+        return scores
 
     def _read_ids(
         self, source: Sequence[int | str] | str | None

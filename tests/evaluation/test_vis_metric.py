@@ -149,3 +149,16 @@ def test_slots_are_tracks_without_classes(evaluate, truth):
     del given[0]['mask_logits']
     with pytest.raises(ValueError, match="'3' has no mask_logits; .*keep_map"):
         evaluate(given, class_agnostic=True)
+
+
+def test_the_mean_over_classes_is_the_ap(evaluate, truth):
+    given = [
+        dict(video_id=str(v), pred_tracks=tracks_of(truth, v, v % 3))
+        for v in (11, 3, 7)
+    ]
+    scores = evaluate(given, classwise=True)
+    names = [f'AP_{c["name"]}' for c in truth['categories']]
+    by_class = [scores[name] for name in names if scores[name] >= 0]
+    assert len(by_class) > 1
+    assert np.mean(by_class) == pytest.approx(scores['AP'])
+    assert 'AP_s' in scores and names[0] not in evaluate(given)
