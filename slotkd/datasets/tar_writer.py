@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
 from slotkd.atomic_file import write_atomically
 from slotkd.datasets.tar_shards import read_array_frames, scan_tar
 from slotkd.ops.vis_annotations import errors_naming
 
-FIELDS = ('segmentations', 'video')  # in the order of the archive
 _CHUNK = 1 << 22
 
-Arrays = dict[str, UInt8[np.ndarray, '...']]
+Arrays = dict[str, Shaped[np.ndarray, '...']]
 
 
 def write_shard(path: Path, videos: Iterable[tuple[str, Arrays]]) -> dict:
@@ -32,7 +31,8 @@ def write_shard(path: Path, videos: Iterable[tuple[str, Arrays]]) -> dict:
     Args:
         path: Its place; missing folders are made.
         videos: Key of each video, and its ``video`` (T, H, W, 3) and perhaps
-            ``segmentations`` (T, H, W, C), of 8 bits.
+            ``segmentations`` (T, H, W, C), of 8 bits; other arrays of T
+            frames may go with them.
 
     Returns:
         ``videos`` (key to frames, height and width), ``bytes`` and
@@ -170,7 +170,8 @@ def _checksum(array: np.ndarray) -> int:
 
 def _verify(path: Path, sums: dict[str, dict[str, int]]) -> None:
     """Compare every frame on disk with what was handed over."""
-    content = scan_tar(path, FIELDS)
+    names = {field for fields in sums.values() for field in fields}
+    content = scan_tar(path, sorted(names))
     found = {video['video_id']: video for video in content.videos}
     if content.problem is not None or found.keys() != sums.keys():
         raise ValueError(
