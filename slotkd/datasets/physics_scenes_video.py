@@ -20,6 +20,8 @@ from slotkd.datasets.physics_scenes_frame import (
 from slotkd.datasets.physics_scenes_world import PhysicsWorld
 
 SPLITS = ('train', 'validation')
+# Part of what a set on disk depends on: raise it when pixels change.
+GENERATION = 1
 SETTLE_FRAMES = 48
 _PIXELS_AT_ONCE = 24 * 128**2
 _DENSITY = dict(rubber=1.1, metal=2.7)
