@@ -8,7 +8,7 @@ from mmengine import registry as mmengine_registry
 from mmengine.registry import DefaultScope, Registry
 from torch import nn
 
-from slotkd import registry
+from slotkd import compat, registry
 from slotkd.models.video import SlotVideoModel
 from tests import tiny
 
@@ -89,7 +89,7 @@ def run_python(code: str) -> subprocess.CompletedProcess:
         [sys.executable, '-c', code],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -296,4 +296,18 @@ def test_plain_mmseg_process_needs_the_import_line():
         "MODELS.build(dict(type='MobileNetV2', widen_factor=0.25))\n"
     )
     done = run_python(code)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.mmcv
+@pytest.mark.skipif(
+    isinstance(sys.modules.get('mmcv._ext'), compat.MissingOps),
+    reason='on mmcv-lite the line is needed',
+)
+def test_with_the_compiled_mmcv_the_line_may_be_missing():
+    done = run_python(
+        'from mmengine.registry import DefaultScope, MODELS\n'
+        "DefaultScope.get_instance('x', scope_name='mmseg')\n"
+        "MODELS.build(dict(type='slotkd.PatchPixels', patch_size=4))\n"
+    )
     assert done.returncode == 0, done.stderr
