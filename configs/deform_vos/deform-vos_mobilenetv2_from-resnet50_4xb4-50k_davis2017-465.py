@@ -1,7 +1,7 @@
-# The student on YouTube-VOS 2019 and DAVIS 2017: MobileNetV2, distilled from the
-# ResNet-50 teacher. Of each clip the first mask is read, the later labels are
-# the teacher's. Consistent with the public description of arXiv:2401.13937,
-# not a verified replica.
+# The student on YouTube-VOS 2019 and DAVIS 2017: MobileNetV2, distilled from
+# the ResNet-50 teacher. Of each clip the first mask is read, the later labels
+# are the teacher's. Consistent with the public description of
+# arXiv:2401.13937, not a verified replica.
 _base_ = [
     '../_base_/models/vos_deform_r50.py',
     '../_base_/models/vos_deform_mv2.py',

@@ -1,6 +1,8 @@
 # The control: the quick student on its teacher's masks alone, without
 # attention and relations.
-_base_ = ['deform-vos_conv-tiny_from-conv-small_1xb8-400_textured-shapes-96.py']
+_base_ = [
+    'deform-vos_conv-tiny_from-conv-small_1xb8-400_textured-shapes-96.py'
+]
 model = dict(
     distill_losses=dict(
         _delete_=True,

@@ -7,9 +7,7 @@ train_dataloader = dict(
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='VosClipDataset',
-        dataset=dict(
-            type='MovingTexturedShapes', num_videos=50_000, seed=0
-        ),
+        dataset=dict(type='MovingTexturedShapes', num_videos=50_000, seed=0),
         num_frames=4,
         max_gap=2,
         merge_prob=0,
