@@ -26,11 +26,12 @@ export PYTHONPATH=.
 TOOLS=$("$PYTHON" -W ignore -c \
   "import mmseg; print(mmseg.__path__[0] + '/.mim/tools')")
 
-# Arguments: config, iterations, options of the config.
+# Arguments: config, iterations, '--resume' or '', options of the config.
 train() {
-  local config=$1 length=$2
-  shift 2
-  "$PYTHON" -W ignore "$TOOLS/train.py" "configs/$config.py" "${RESUME[@]}" \
+  local config=$1 length=$2 resume=$3
+  shift 3
+  # shellcheck disable=SC2086 # one word or none
+  "$PYTHON" -W ignore "$TOOLS/train.py" "configs/$config.py" $resume \
     --cfg-options train_cfg.max_iters="$length" \
     train_cfg.val_interval="$length" \
     default_hooks.checkpoint.interval="$length" "$@" \
@@ -42,9 +43,9 @@ try() {
   local config=$1
   shift
   step "$config"
-  RESUME=() train "$config" "$ITERATIONS" "$@"
-  RESUME=(--resume) train "$config" $((2 * ITERATIONS)) "$@"
-  grep -q "iter: $ITERATIONS" "$config.log" || grep -q "resumed" "$config.log"
+  train "$config" "$ITERATIONS" '' "$@"
+  train "$config" $((2 * ITERATIONS)) --resume "$@"
+  grep -q "resumed epoch: 0, iter: $ITERATIONS" "$config.log"
   "$PYTHON" -W ignore "$TOOLS/test.py" "configs/$config.py" \
     "work_dirs/$config/iter_$((2 * ITERATIONS)).pth" \
     --cfg-options "${@:-log_level=INFO}" > "$config.test.log" 2>&1 ||
