@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from slotkd.atomic_file import write_atomically
@@ -144,7 +145,7 @@ class SlotVisualizationHook(Hook):
         runner: Runner,
         batch_idx: int,
         data_batch: dict | None = None,
-        outputs: Sequence[VideoDataSample] | None = None,
+        outputs: Sequence[BaseDataElement] | None = None,
     ) -> None:
         """Draw videos of a validation batch."""
         folder = None
@@ -157,7 +158,7 @@ class SlotVisualizationHook(Hook):
         runner: Runner,
         batch_idx: int,
         data_batch: dict | None = None,
-        outputs: Sequence[VideoDataSample] | None = None,
+        outputs: Sequence[BaseDataElement] | None = None,
     ) -> None:
         """Draw videos of a test batch."""
         self._draw_batch(runner, data_batch, outputs, 'test', self.out_dir)
@@ -166,7 +167,7 @@ class SlotVisualizationHook(Hook):
         self,
         runner: Runner,
         batch: dict | None,
-        outputs: Sequence[VideoDataSample] | None,
+        outputs: Sequence[BaseDataElement] | None,
         mode: str,
         folder: Path | None,
     ) -> None:
@@ -188,7 +189,7 @@ class SlotVisualizationHook(Hook):
                 write_atomically(encode_png(sheet), folder / f'{safe}.png')
 
     def _draw(
-        self, runner: Runner, clip: Tensor, sample: VideoDataSample, name: str
+        self, runner: Runner, clip: Tensor, sample: BaseDataElement, name: str
     ) -> UInt8[np.ndarray, '_ _ 3']:
         model = runner.model
         if is_model_wrapper(model):
@@ -256,7 +257,10 @@ def teacher_masks(
 
 def pixels(clip: Tensor, model: BaseModel) -> Clip:
     """Turn frames of the loader (T, 3, H, W) into 8-bit RGB images."""
-    if getattr(model.data_preprocessor, 'bgr_to_rgb', False):
+    preprocessor = model.data_preprocessor
+    # The second name is mmengine's, hence mmdet's.
+    swapped = getattr(preprocessor, '_channel_conversion', False)
+    if getattr(preprocessor, 'bgr_to_rgb', swapped):
         clip = clip.flip(1)
     clip = clip.detach().cpu().clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(clip.permute(0, 2, 3, 1).numpy())

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import ImgDataPreprocessor
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from PIL import Image
@@ -9,7 +10,12 @@ from torch import nn
 
 from slotkd.datasets import VideoFolderDataset
 from slotkd.engine import SlotVisualizationHook, draw_clip, slot_colors
-from slotkd.engine.visualization_hook import safe_name, spread, teacher_masks
+from slotkd.engine.visualization_hook import (
+    pixels,
+    safe_name,
+    spread,
+    teacher_masks,
+)
 from slotkd.models.distillers import Distiller
 from slotkd.registry import HOOKS
 from slotkd.structures import VideoDataSample
@@ -229,6 +235,17 @@ def test_pixels_are_those_of_the_batch_in_rgb():
     ((sheet, _),) = runner.visualizer.sent.values()
     panel = sheet[-160:-20, 50:270]
     assert (panel == (0, 0, 255)).all()
+
+
+@pytest.mark.parametrize(('swaps', 'red'), [(True, 0), (False, 9)])
+def test_pixels_are_in_rgb_after_a_preprocessor_of_mmengine_too(swaps, red):
+    model = tiny.build(tiny.slot_model())
+    model.data_preprocessor = ImgDataPreprocessor(
+        mean=[0] * 3, std=[1] * 3, bgr_to_rgb=swaps
+    )
+    clip = torch.zeros(1, 3, 2, 2)
+    clip[:, 0] = 9.0
+    assert pixels(clip, model)[0, 0, 0, 0] == red
 
 
 def test_slot_colors_are_the_same_in_all_columns():
