@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 
 from slotkd.registry import MODELS
-from tests import shards, toy_vos, ytvis_files
+from tests import shards, toy_vis, toy_vos, ytvis_files
 
 # Widths by which parts must agree map to widths by which they still agree.
 WIDTHS = {64: 8, 128: 16, 384: 24, 512: 20, 768: 36, 1024: 28}
@@ -49,6 +49,8 @@ def shrink(cfg: Config, folder: Path) -> Config:
         cfg: A shipped config.
         folder: Where the toy data and the toy teacher go.
     """
+    if toy_vis.is_query_config(cfg):
+        return toy_vis.shrink(cfg, folder)
     if toy_vos.is_vos(cfg):
         return _finish(toy_vos.shrink(cfg, folder), folder)
     toy = Config(cfg.to_dict(), filename=cfg.filename)

@@ -19,6 +19,7 @@ def write_squares(
     size: tuple[int, int] = (48, 64),
     side: int = 14,
     absent: tuple[tuple[int, int, int], ...] = (),
+    categories: int = 3,
 ) -> Path:
     """Write videos whose squares have the colour of their class.
 
@@ -29,6 +30,7 @@ def write_squares(
         size: Height and width.
         side: Of a square, in pixels.
         absent: (video, track, frame), counted from 0, without a mask.
+        categories: Number of categories in the file.
 
     Returns:
         The path of the annotations.
@@ -36,12 +38,14 @@ def write_squares(
     content = dict(
         videos=[],
         annotations=[],
-        categories=[dict(id=k, name=f'kind{k}') for k in (1, 2, 3)],
+        categories=[
+            dict(id=k, name=f'kind{k}') for k in range(1, categories + 1)
+        ],
     )
-    for v, categories in enumerate(videos):
+    for v, kinds in enumerate(videos):
         names = [f'video{v}/{t:03d}.png' for t in range(frames)]
         images = np.full((frames, *size, 3), 90 + v, np.uint8)
-        for o, category in enumerate(categories):
+        for o, category in enumerate(kinds):
             masks = np.zeros((frames, *size), bool)
             for t in range(frames):
                 left = 4 + 3 * t

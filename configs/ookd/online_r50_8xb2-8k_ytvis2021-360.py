@@ -1,0 +1,28 @@
+# The student of OOKD on YouTube-VIS 2021 without a teacher: MinVIS with an
+# embedding for association.
+_base_ = [
+    '../_base_/models/vis_online_r50.py',
+    '../_base_/datasets/ytvis2021_clips.py',
+    '../_base_/schedules/vis_8k.py',
+    '../_base_/default_runtime.py',
+]
+custom_imports = dict(
+    imports=['slotkd.models.queries.mask2former'], allow_failed_imports=False
+)
+model = dict(
+    **_base_.vis_online_r50,
+    init_cfg=dict(
+        type='Pretrained',
+        checkpoint='https://download.openmmlab.com/mmdetection/v3.0/mask2former/'
+        'mask2former_r50_8xb2-lsj-50e_coco/'
+        'mask2former_r50_8xb2-lsj-50e_coco_20220506_191028-41b088b6.pth',
+    ),
+    data_preprocessor=dict(
+        type='mmdet.TrackDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_mask=True,
+        pad_size_divisor=32,
+    ),
+)
