@@ -3,5 +3,5 @@
 _base_ = './ytvis2021_ap.py'
 data_root = '{{$SLOTKD_DATA_ROOT:data/ovis}}'
 test_evaluator = dict(
-    ann_file=f'{data_root}/held_out.json', splits='occlusion'
+    ann_file=data_root + '/held_out.json', splits='occlusion'
 )
