@@ -126,7 +126,8 @@ class VosClipDataset(BaseDataset):
         max_gap: Largest step between frames, see :func:`draw_frame_ids`.
         reference: ``'random'``: any frame with objects is the reference, and
             all masks are read. ``'first'``: frame 0 is, and its mask is the
-            only one read; later frames are void.
+            only one read; later frames are void. Such clips are neither
+            reversed nor merged, unless they begin as one frame.
         reverse_prob: Share of the clips that run backwards.
         merge_prob: Share of the clips over which the objects of another clip
             are pasted; those whose reference has no object always are.
@@ -161,7 +162,8 @@ class VosClipDataset(BaseDataset):
         max_objects: int = 10,
     ) -> None:
         check_choice('reference', reference, REFERENCES)
-        if reference == 'first' and (reverse_prob or merge_prob):
+        later = reference == 'first' and num_frames > 1
+        if later and (reverse_prob or merge_prob):
             raise ValueError(
                 "reference='first' reads the first mask alone, so clips can "
                 'neither run backwards nor be merged; set reverse_prob='

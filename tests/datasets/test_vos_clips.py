@@ -8,6 +8,7 @@ from slotkd.datasets import (
     MovingTexturedShapes,
     VideoFolderDataset,
     VosClipDataset,
+    WarpToClip,
 )
 from slotkd.datasets.vos_clips import (
     draw_frame_ids,
@@ -133,6 +134,23 @@ def test_reference_first_reads_the_first_mask_alone(write_davis):
     assert all((mask == VOID).all() for mask in item['gt_seg_map'][1:])
     with pytest.raises(ValueError, match='00[1-9].png is no image'):
         VosClipDataset(videos, num_frames=6, **PLAIN)[0]
+
+
+def test_clips_made_of_first_masks_may_be_merged(write_davis):
+    np.random.seed(6)
+    root = write_davis(dict(a=3, b=3))
+    clips = VosClipDataset(
+        VideoFolderDataset(
+            root, frames_dir='JPEGImages/480p', masks_dir='Annotations/480p'
+        ),
+        clip_pipeline=[WarpToClip(4)],
+        reference='first',
+        num_frames=1,
+        **PLAIN | dict(merge_prob=1),
+    )
+    item = clips[0]
+    assert len(item['img']) == 4
+    assert 2 <= item['gt_seg_map'][0][item['gt_seg_map'][0] != VOID].max() <= 4
 
 
 def test_clips_without_object_are_drawn_anew(write_davis):

@@ -1,0 +1,55 @@
+# Any videos in the layout of DAVIS, at half size: of the train videos the
+# mask of frame 0 is read and no other; validation videos are scored at the
+# size on disk.
+#   SLOTKD_DATA_ROOT: JPEGImages/480p, Annotations/480p, ImageSets/2017
+data_root = '{{$SLOTKD_DATA_ROOT:data/davis}}'
+test_pipeline = [
+    dict(type='ResizeVideo', short_side=241, with_masks=False),
+    dict(type='PackVideoInputs'),
+]
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(
+        type='VosClipDataset',
+        dataset=dict(
+            type='VideoFolderDataset',
+            data_root=data_root,
+            frames_dir='JPEGImages/480p',
+            masks_dir='Annotations/480p',
+            split='ImageSets/2017/train.txt',
+        ),
+        clip_pipeline=[
+            dict(type='ResizeVideo', short_side=256),
+            dict(type='RandomScaleVideo', scale=(0.9, 1.2), min_size=241),
+            dict(type='RandomCropVideo', size=241),
+            dict(type='RandomFlipVideo', prob=0.5),
+        ],
+        pipeline=[dict(type='PackVideoInputs')],
+        num_frames=4,
+        max_gap=3,
+        reference='first',
+        reverse_prob=0,
+        merge_prob=0,
+        min_object_pixels=100,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='VideoFolderDataset',
+        data_root=data_root,
+        frames_dir='JPEGImages/480p',
+        masks_dir='Annotations/480p',
+        split='ImageSets/2017/val.txt',
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='DavisMetric', protocol='semi-supervised')
+test_evaluator = val_evaluator
