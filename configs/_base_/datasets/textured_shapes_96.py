@@ -13,6 +13,7 @@ train_dataloader = dict(
         merge_prob=0,
         min_pixels=100,
         min_object_pixels=40,
+        max_objects=3,
         pipeline=[dict(type='PackVideoInputs')],
     ),
 )

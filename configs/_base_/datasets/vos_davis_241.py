@@ -34,6 +34,7 @@ train_dataloader = dict(
         reverse_prob=0,
         merge_prob=0,
         min_object_pixels=100,
+        max_objects=3,
     ),
 )
 val_dataloader = dict(

@@ -243,6 +243,7 @@ class VosModel(BaseModel):
             fields: What the caller reads; ``attn`` and ``positions`` are
                 kept only if they are among it. None keeps all.
         """
+        self._check_count(num_objects)
         size = aligned_size((inputs.shape[3], inputs.shape[4]))
         frames = self.encode_clip(inputs, size)
         identities = self._identities(len(inputs), inputs.device)
@@ -350,6 +351,15 @@ class VosModel(BaseModel):
         channel = torch.arange(logits.shape[1], device=logits.device)
         unused = channel > num_objects[:, None]
         return logits.masked_fill(unused[..., None, None], UNUSED)
+
+    def _check_count(self, num_objects: Integer[Tensor, ' B']) -> None:
+        most = int(num_objects.max())
+        if most > self.num_objects:
+            raise ValueError(
+                f'a clip has {most} objects, but the model has num_objects='
+                f'{self.num_objects}; give VosClipDataset max_objects='
+                f'{self.num_objects}'
+            )
 
     def _identities(
         self, batch: int, device: torch.device

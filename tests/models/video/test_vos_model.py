@@ -314,3 +314,10 @@ def test_weights_of_imagenet_load(shared, repo):
 def test_numbers_are_checked():
     with pytest.raises(ValueError, match='got 0 and 16'):
         tiny_vos.vos_model(num_objects=0)
+
+
+def test_more_objects_than_channels_are_refused():
+    model = tiny_vos.vos_model()
+    inputs, first = tiny_vos.clip(batch=2)
+    with pytest.raises(ValueError, match='has 11 objects.*num_objects=10'):
+        model.run(inputs, first, counts(2, 11))
