@@ -1,5 +1,5 @@
-# Mask propagation for small machines: frozen MobileNetV2, 128 wide, 2 layer(s),
-# the memory read at stride 1. The leaves normalise to [-1, 1]: weights
+# Mask propagation for small machines: frozen MobileNetV2, 128 wide, two
+# layers, the memory read at stride 1. The leaves normalise to [-1, 1]: weights
 # trained otherwise need their own mean and std in data_preprocessor.
 vos_mobilenetv2_wide = dict(
     type='VosModel',
