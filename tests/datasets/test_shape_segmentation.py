@@ -129,7 +129,7 @@ def test_another_process_may_be_faster(tmp_path, monkeypatch):
     [
         (dict(num_images=0), 'num_images=0 and seed=0'),
         (dict(seed=-1), 'seed=-1'),
-        (dict(min_shapes=7), 'min_shapes=7 and max_shapes=6'),
+        (dict(min_shapes=7), 'min_shapes=7 and max_shapes=4'),
         (dict(noise=2.0), r'noise=2.0 is outside \[0, 1\]'),
     ],
 )
