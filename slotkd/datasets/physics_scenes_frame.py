@@ -134,10 +134,10 @@ def film(
     ):
         world.pose(turns, places)
         views.append(look(world, studio, camera))
-    fronts = [view.front for view in views]
+    counts = [len(view.front) for view in views]
     samples = BodySamples(
         np.concatenate([v.labels.ravel()[v.front] for v in views]),
-        np.repeat(np.arange(len(views)), [len(front) for front in fronts]),
+        np.repeat(np.arange(len(views)), counts),
         np.concatenate([v.points[:, v.front] for v in views], axis=1),
     )
     radiance = shade_bodies(
@@ -149,8 +149,9 @@ def film(
         eyes=np.stack([camera.position for camera in cameras]),
         suns=[view.sun for view in views],
     )
-    for t, view in enumerate(views):
-        view.radiance[:, view.front] = radiance[:, samples.frames == t]
+    for view, end in zip(views, np.cumsum(counts), strict=True):
+        start = end - len(view.front)
+        view.radiance[:, view.front] = radiance[:, start:end]
     return [develop_view(view) for view in views]
 
 
@@ -257,7 +258,7 @@ def develop(
             weight = (2 - abs(down)) * (2 - abs(right)) / 16
             total += np.float32(weight) * radiance[:, row, column]
     pixels[:, rows, columns] = total
-    return np.moveaxis(np.rint(to_srgb(pixels)), 0, -1).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(to_srgb(pixels), 0, -1))
 
 
 def _around(

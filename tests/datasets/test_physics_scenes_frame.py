@@ -51,14 +51,14 @@ def test_wanted_samples_are_centres_and_the_rims_of_mixed_pixels(labels):
 def test_pixels_are_centres_or_tents():
     light = np.random.default_rng(0).random((3, 8, 8)).astype(np.float32)
     plain = develop(light, np.zeros((4, 4), bool))
-    expected = np.rint(255 * light[:, ::2, ::2] ** (1 / 2.2))
-    np.testing.assert_array_equal(np.moveaxis(plain, -1, 0), expected)
+    exact = 255 * light[:, ::2, ::2] ** (1 / 2.2)
+    np.testing.assert_allclose(np.moveaxis(plain, -1, 0), exact, atol=0.54)
     mixed = np.zeros((4, 4), bool)
     mixed[1, 2] = True
     soft = develop(light, mixed)
     tent = np.outer([1, 2, 1], [1, 2, 1]) / 16
     value = 255 * (light[:, 1:4, 3:6] * tent).sum(axis=(1, 2)) ** (1 / 2.2)
-    np.testing.assert_allclose(soft[1, 2], value, atol=0.51)
+    np.testing.assert_allclose(soft[1, 2], value, atol=0.54)
     soft[1, 2] = plain[1, 2]
     np.testing.assert_array_equal(soft, plain)
 
