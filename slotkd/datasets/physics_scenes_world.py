@@ -31,7 +31,7 @@ NEAR, FAR = 0.2, 100.0
 SETTLING = dict(lateralFriction=1.0, restitution=0.0, angularDamping=0.95)
 FLOOR = dict(lateralFriction=0.3, restitution=0.5)
 RESTING = dict(lateralFriction=0.5, restitution=0.5, angularDamping=0.04)
-AT_REST = 0.3
+AT_REST = 1.0
 
 
 class PhysicsWorld:
@@ -61,7 +61,9 @@ class PhysicsWorld:
             radius=1e-3,
             visualFramePosition=[0, 0, -10 * FAR],
         )
-        self._floor = self._call('createMultiBody', 0, plane, speck)
+        self._floor = self._call(
+            'createMultiBody', 0, plane, speck, useMaximalCoordinates=True
+        )
         self._call('changeDynamics', self._floor, -1, **FLOOR)
         self._bodies: list[int] = []
         self._radii: list[float] = []
@@ -190,9 +192,9 @@ class PhysicsWorld:
         positions: Float[np.ndarray, 'O 3'],
     ) -> None:
         """Put all bodies where they were in a frame of :meth:`run`."""
-        quaternions = Rotation.from_matrix(rotations).as_quat()
+        turns = Rotation.from_matrix(rotations).as_quat()
         for body, place, turn in zip(
-            self._bodies, positions, quaternions, strict=True
+            self._bodies, positions, turns, strict=True
         ):
             self._place(body, place, turn)
 
