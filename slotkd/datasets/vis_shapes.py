@@ -1,5 +1,6 @@
 """Moving shapes of four classes, in YTVIS form, with a long tail."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
+from slotkd.atomic_file import write_atomically
 from slotkd.ops.rle import encode_mask
+from slotkd.ops.vis_annotations import read_annotations
+from slotkd.ops.vis_frames import vis_as_frames
 
 CLASSES = ('square', 'disc', 'triangle', 'cross')
 LONG_TAIL = (100, 30, 10, 3)
@@ -141,6 +145,55 @@ def vis_shapes(
         for label, name in enumerate(CLASSES)
     ]
     return dict(videos=videos, annotations=annotations, categories=categories)
+
+
+def write_vis_shapes(
+    out: Path,
+    *,
+    train: int,
+    val: int,
+    seed: int = 0,
+    num_frames: int = 12,
+    size: int = 64,
+    max_objects: int = 4,
+) -> dict[str, tuple[int, int]]:
+    """Write ``<split>.json``, ``<split>_frames.json`` and the frames.
+
+    Training videos have classes at 100:30:10:3. Of the validation videos all
+    classes are equally frequent, so that the AP of the rarest is not decided
+    by a handful of tracks.
+
+    Args:
+        out: Folder of the data set.
+        train: Number of training videos.
+        val: Number of validation videos.
+        seed: Which family of videos.
+        num_frames: See :class:`VisScene`, as are the following.
+        size: Side of the frame.
+        max_objects: Most objects of a video.
+
+    Returns:
+        Videos and tracks of each split.
+    """
+    written = {}
+    for split, count, frequencies in (
+        ('train', train, LONG_TAIL),
+        ('val', val, (1, 1, 1, 1)),
+    ):
+        scene = VisScene(
+            num_frames=num_frames,
+            size=size,
+            max_objects=max_objects,
+            frequencies=frequencies,
+        )
+        family = 2 * seed + (split == 'val')
+        content = vis_shapes(family, count, scene, out / 'frames', split)
+        frames = vis_as_frames(read_annotations(content))
+        for name, value in (('', content), ('_frames', frames)):
+            path = out / f'{split}{name}.json'
+            write_atomically(json.dumps(value).encode(), path)
+        written[split] = count, len(content['annotations'])
+    return written
 
 
 def _annotation(tube: Bool[np.ndarray, 'T H W']) -> dict[str, Any] | None:

@@ -123,3 +123,34 @@ def test_reading_checks_that_all_ways_read_the_same(benchmark, monkeypatch):
     monkeypatch.setattr(module, 'read_at_random', lambda folder: iter(()))
     with pytest.raises(SystemExit, match='0 clips of 4 videos'):
         run(module, *SMALL_READING.split())
+
+
+@pytest.mark.slow
+def test_ookd_variants_train_and_resume(benchmark, tmp_path, monkeypatch):
+    """In this process: --run is what the tool starts for each variant."""
+    load, _ = benchmark
+    module = load('ablate_ookd')
+    small = '--iters 4 --teacher-iters 4 --train 3 --val 2 --seeds 0'
+    argv = ['ablate_ookd.py', '--work-dir', str(tmp_path), *small.split()]
+    names = ['teacher', 'OOKD, pairs by cosine']
+    monkeypatch.setattr(sys, 'argv', [*argv, '--variants', *names])
+    started = []
+
+    def start(name, seed, args):
+        started.append((name, seed))
+        module.folder_of(name, seed, args).mkdir()
+        module.run_one(name, seed, args)
+
+    monkeypatch.setattr(module, 'start', start)
+    module.main()
+    assert started == [('teacher', 0), ('OOKD, pairs by cosine', 0)]
+    module.main()
+    assert len(started) == 2
+    args = module.parse_args()
+    scores = json.loads(
+        (module.folder_of(names[1], 0, args) / 'scores.json').read_text()
+    )
+    assert {'AP', 'AP_cross', 'association', 'pair_accuracy'} <= set(scores)
+    rows = module.table(args).splitlines()
+    assert len(rows) == 4 and rows[3].startswith('| OOKD, pairs by cosine | 1')
+    assert module.VARIANTS.keys() > set(names)
