@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-MAX_DENSE_CELLS = 2500  # beyond, pairs of cells are too many
+MAX_DENSE_CELLS = 4096  # beyond, pairs of cells are too many
+MAX_DENSE_RATIO = 20  # cells per cell of a window; beyond, shifting is faster
 
 
 def local_logits(
@@ -27,13 +28,24 @@ def local_logits(
         by row; -inf for those outside the map.
     """
     h, w = queries.shape[2:]
-    if h * w > MAX_DENSE_CELLS:
+    if not pairs_pay(h * w, (2 * radius + 1) ** 2):
         return shifted_logits(queries, keys, radius)
     cells, outside = window_cells((h, w), radius, queries.device)
     products = queries.flatten(2).mT @ keys.flatten(2)
     picked = products.gather(2, cells.expand(len(queries), -1, -1))
     logits = picked.masked_fill(outside, -torch.inf)
     return logits.mT.unflatten(2, (h, w))
+
+
+def pairs_pay(num_cells: int, window: int) -> bool:
+    """Tell whether comparing all pairs of cells beats shifting the map.
+
+    Args:
+        num_cells: Cells of the map.
+        window: Cells of a window.
+    """
+    few = min(MAX_DENSE_CELLS, MAX_DENSE_RATIO * window)
+    return num_cells <= few
 
 
 def shifted_logits(
@@ -102,7 +114,7 @@ def read_local(
         values: What is read.
     """
     h, w = values.shape[2:]
-    if h * w > MAX_DENSE_CELLS:
+    if not pairs_pay(h * w, attn.shape[1]):
         return shifted_read(attn, values)
     radius = (round(attn.shape[1] ** 0.5) - 1) // 2
     cells, _ = window_cells((h, w), radius, values.device)

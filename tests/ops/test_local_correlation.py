@@ -8,6 +8,7 @@ import torch
 from slotkd.ops.local_correlation import (
     coarse_rows,
     local_logits,
+    pairs_pay,
     read_local,
     shifted_logits,
     shifted_read,
@@ -53,10 +54,18 @@ def test_large_maps_are_read_by_shifting_with_the_same_result(radius):
     torch.testing.assert_close(
         shifted_read(attn, values), read_local(attn, values)
     )
-    queries, keys = torch.randn(2, 1, 2, 50, 51)
+    queries, keys = torch.randn(2, 1, 2, 64, 65)
     torch.testing.assert_close(
         local_logits(queries, keys, 1), shifted_logits(queries, keys, 1)
     )
+
+
+@pytest.mark.parametrize(
+    'cells, radius, pays',
+    [(61 * 61, 12, True), (61 * 61, 3, False), (64 * 65, 12, False)],
+)
+def test_all_pairs_are_compared_where_that_is_faster(cells, radius, pays):
+    assert pairs_pay(cells, (2 * radius + 1) ** 2) == pays
 
 
 def test_a_window_over_the_whole_map_is_plain_attention():
