@@ -6,11 +6,15 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from mmengine.config import ConfigDict
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from slotkd.models.distillers.seg_terms import (
+    build_terms,
+    check_terms,
+    in_scope,
+)
 from slotkd.models.distillers.segmentor import (
     auxiliary_heads,
     check_segmentor,
@@ -21,16 +25,8 @@ from slotkd.models.distillers.teacher_holder import (
     TRAINING_ONLY,
     TeacherHolder,
 )
-from slotkd.models.losses.loss_terms import LossTerms
 from slotkd.registry import MODELS
 from slotkd.structures import SegOutput
-
-# Field of the teachers' record -> who gives it.
-TAUGHT_BY = {
-    'logits': 'teacher',
-    'feats': 'teacher',
-    'slot_maps': 'slot_teacher',
-}
 
 
 @MODELS.register_module()
@@ -103,17 +99,19 @@ class SegDistiller(BaseModel):
         if data_preprocessor is None and isinstance(student, dict):
             data_preprocessor = student.get('data_preprocessor')
         if data_preprocessor is not None:
-            data_preprocessor = _in_scope(data_preprocessor, 'mmseg')
+            data_preprocessor = in_scope(data_preprocessor, 'mmseg')
         super().__init__(data_preprocessor, init_cfg)
         self.student = _segmentor(student, 'student')
         self.peer = None if peer is None else _segmentor(peer, 'peer')
         self.logits_index = logits_index
-        self.losses = _terms(losses, ('output',))
-        self.distill_losses = _terms(distill_losses, ('student', 'teacher'))
+        self.losses = build_terms(losses, ('output',))
+        self.distill_losses = build_terms(
+            distill_losses, ('student', 'teacher')
+        )
         # Past nn.Module.__setattr__: nothing of a teacher is registered.
         holders = _hold(teacher, teacher_checkpoint, slot_teacher)
         object.__setattr__(self, '_holders', holders)
-        _check_terms(self.losses, self.distill_losses, self._given(), holders)
+        check_terms(self.losses, self.distill_losses, self._given(), holders)
 
     @property
     def teacher(self) -> nn.Module | None:
@@ -230,24 +228,10 @@ class SegDistiller(BaseModel):
         return super()._apply(fn, recurse)
 
 
-def _in_scope(config: dict, scope: str, *left_out: str) -> ConfigDict:
-    kept = {k: v for k, v in config.items() if k not in left_out}
-    # mmsegmentation reads attributes of what it is given.
-    return ConfigDict(dict(_scope_=scope) | kept)
-
-
-def _terms(
-    terms: dict[str, dict[str, Any]] | None, records: tuple[str, ...]
-) -> LossTerms:
-    configs = (terms or {}).items()
-    scoped = {name: _in_scope(term, 'slotkd') for name, term in configs}
-    return LossTerms(scoped, records)
-
-
 def _segmentor(model: dict | nn.Module, role: str) -> nn.Module:
     built: Any = model
     if isinstance(model, dict):
-        built = MODELS.build(_in_scope(model, 'mmseg', 'data_preprocessor'))
+        built = MODELS.build(in_scope(model, 'mmseg', 'data_preprocessor'))
     check_segmentor(built, role, trains=True)
     return built
 
@@ -260,9 +244,11 @@ def _hold(
     """Return the teachers that there are."""
     held = {}
     if teacher is not None:
-        if isinstance(teacher, dict):
+        if isinstance(teacher, nn.Module):
+            check_segmentor(teacher, 'teacher', trains=False)
+        else:
             spare = ('auxiliary_head', 'data_preprocessor')
-            teacher = _in_scope(teacher, 'mmseg', *spare)
+            teacher = in_scope(teacher, 'mmseg', *spare)
         held['teacher'] = TeacherHolder(
             teacher, checkpoint, (*TRAINING_ONLY, 'auxiliary_head.')
         )
@@ -275,49 +261,6 @@ def _hold(
                     'slot_teacher.checkpoint is missing: slots with random '
                     'weights teach nothing; give a path or URL'
                 )
-            slot_teacher = _in_scope(slot_teacher, 'slotkd')
+            slot_teacher = in_scope(slot_teacher, 'slotkd')
         held['slot_teacher'] = TeacherHolder(slot_teacher)
     return held
-
-
-def _check_terms(
-    own: LossTerms,
-    distilled: LossTerms,
-    given: frozenset[str],
-    teachers: Collection[str],
-) -> None:
-    """Compare what the terms read with what there is.
-
-    Raises:
-        ValueError: Names the term and the field, or the idle teacher.
-    """
-    shared = own.losses.keys() & distilled.losses.keys()
-    if shared:
-        raise ValueError(
-            f'losses and distill_losses both have a term {sorted(shared)}; '
-            'names must differ'
-        )
-    for terms in (own, distilled):
-        for name, loss in _listed(terms):
-            for field in set(loss.fields) - given:
-                raise ValueError(
-                    f'loss term {name!r} reads {field}, which the student '
-                    f'does not have: it has {", ".join(sorted(given))}'
-                )
-    read: set[str] = set()
-    for name, loss in _listed(distilled):
-        for field in loss.teacher_fields:
-            if TAUGHT_BY.get(field) not in teachers:
-                raise ValueError(
-                    f'loss term {name!r} reads {field} of a teacher, but '
-                    f'there is no {TAUGHT_BY.get(field, "such map")}'
-                )
-            read.add(TAUGHT_BY[field])
-    for teacher in set(teachers) - read:
-        raise ValueError(
-            f'{teacher} is given, but no term of distill_losses reads it'
-        )
-
-
-def _listed(terms: LossTerms) -> list[tuple[str, Any]]:
-    return list(terms.losses.items())

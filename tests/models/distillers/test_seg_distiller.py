@@ -366,6 +366,11 @@ def test_refuses_what_does_not_fit(options, message):
         distiller(**options)
 
 
+def test_a_built_teacher_is_checked_as_well():
+    with pytest.raises(ValueError, match='teacher: Linear has no extract_fe'):
+        distiller(torch.nn.Linear(2, 2))
+
+
 def test_a_teacher_of_other_classes_is_named():
     head = dict(segmentors.segformer(8)['decode_head'], num_classes=7)
     teacher = segmentors.build(segmentors.segformer(8, decode_head=head))
