@@ -157,11 +157,12 @@ def test_ytvis_tars(load, tmp_path, monkeypatch):
     assert cfg.val_evaluator == load('ytvis2021').val_evaluator
 
 
-def test_video_arrays(load, tmp_path, monkeypatch):
+@pytest.mark.parametrize('name', ['video_arrays', 'physics_scenes_128'])
+def test_video_arrays(load, tmp_path, monkeypatch, name):
     monkeypatch.setenv('SLOTKD_DATA_ROOT', str(tmp_path))
     write_arrays(tmp_path / 'train_1.npz', 9)
     write_arrays(tmp_path / 'validation_1.npz', 7)
-    cfg = load('video_arrays')
+    cfg = load(name)
     check(cfg, (4, 3, 128, 128), (7, 3, 128, 128), num_objects=2)
 
 
