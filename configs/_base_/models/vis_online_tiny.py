@@ -1,10 +1,11 @@
 # A tiny Mask2Former for 64x64 frames, of the same classes as with ResNet-50.
+# No object weighs more than usual, since only 12 queries compete.
 vis_online_tiny = dict(
     type='OnlineMask2Former',
     backbone=dict(
         type='mmdet.ResNet',
         depth=18,
-        base_channels=16,
+        base_channels=32,
         num_stages=4,
         out_indices=(0, 1, 2, 3),
         norm_cfg=dict(type='BN', requires_grad=True),
@@ -14,7 +15,7 @@ vis_online_tiny = dict(
     head=dict(
         type='slotkd.FrameQueryHead',
         _scope_='mmdet',
-        in_channels=[16, 32, 64, 128],
+        in_channels=[32, 64, 128, 256],
         feat_channels=64,
         out_channels=64,
         num_classes=4,
@@ -70,7 +71,7 @@ vis_online_tiny = dict(
             type='CrossEntropyLoss',
             use_sigmoid=False,
             loss_weight=2.0,
-            class_weight=[1.0] * 4 + [0.1],
+            class_weight=[1.0] * 4 + [0.4],
         ),
         loss_mask=dict(
             type='CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0
