@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
 from slotkd.atomic_file import write_atomically
-from slotkd.ops.rle import encode_mask
 from slotkd.ops.vis_annotations import read_annotations
 from slotkd.ops.vis_frames import vis_as_frames
+from slotkd.ops.vis_tubes import annotate_tube
 
 CLASSES = ('square', 'disc', 'triangle', 'cross')
 LONG_TAIL = (100, 30, 10, 3)
@@ -132,7 +132,7 @@ def vis_shapes(
             )
         )
         for label, tube in zip(labels, masks, strict=True):
-            track = _annotation(tube)
+            track = annotate_tube(tube, min_pixels=MIN_PIXELS)
             if track is not None:
                 track.update(
                     id=len(annotations) + 1,
@@ -194,32 +194,6 @@ def write_vis_shapes(
             write_atomically(json.dumps(value).encode(), path)
         written[split] = count, len(content['annotations'])
     return written
-
-
-def _annotation(tube: Bool[np.ndarray, 'T H W']) -> dict[str, Any] | None:
-    """Return masks, boxes and areas of a track; None where never seen."""
-    segmentations: list[Any] = []
-    boxes: list[list[int] | None] = []
-    areas: list[int | None] = []
-    for mask in tube:
-        area = int(mask.sum())
-        if area < MIN_PIXELS:
-            segmentations.append(None)
-            boxes.append(None)
-            areas.append(None)
-            continue
-        rows = np.flatnonzero(mask.any(axis=1))
-        columns = np.flatnonzero(mask.any(axis=0))
-        low, high = (int(columns[0]), int(rows[0])), (columns[-1], rows[-1])
-        box = [*low, int(high[0] - low[0] + 1), int(high[1] - low[1] + 1)]
-        segmentations.append(encode_mask(mask))
-        boxes.append(box)
-        areas.append(area)
-    if not any(areas):
-        return None
-    return dict(
-        iscrowd=0, segmentations=segmentations, bboxes=boxes, areas=areas
-    )
 
 
 def _places(
