@@ -28,7 +28,7 @@ def pretend_teacher(ablate, work_dir, name, seed):
 def test_every_run_has_a_valid_config_of_its_seed(ablate, tmp_path):
     for name in ('teacher', 'colour teacher, label-free'):
         pretend_teacher(ablate, tmp_path, name, 3)
-    for name in (*ablate.MAIN, *ablate.READS):
+    for name in (*ablate.MAIN, *ablate.LABEL_FREE, *ablate.READS):
         cfg = ablate.run_config(name, 3, tmp_path)
         check_config(cfg, ablate.REQUIRED)
         assert cfg.randomness.seed == 3

@@ -38,6 +38,8 @@ MAIN = {
         'pseudo-vos_conv-tiny_from-conv-small_1xb8-400',
         'teacher',
     ),
+}
+LABEL_FREE = {
     'colour teacher, label-free': (COLOR, None),
     'student, label-free': (
         'label-free-vos_conv-tiny_from-resnet-tiny_1xb8-400',
@@ -54,7 +56,11 @@ READS: dict[str, dict[str, Any]] = {
         ('offsets from query_key', dict(offset_cond='query_key')),
     )
 }
-GROUPS = {'main': tuple(MAIN), 'reads': tuple(READS)}
+GROUPS = {
+    'main': tuple(MAIN),
+    'label_free': tuple(LABEL_FREE),
+    'reads': tuple(READS),
+}
 SCORES = ('jf_mean', 'j_mean', 'f_mean')
 
 
@@ -74,7 +80,7 @@ def parse_args() -> argparse.Namespace:
 
 def run_config(name: str, seed: int, work_dir: Path) -> Config:
     """Return the config of one run."""
-    config, teacher = MAIN.get(name, (TEACHER, None))
+    config, teacher = (MAIN | LABEL_FREE).get(name, (TEACHER, None))
     cfg = load_config(str(CONFIGS / f'{config}{SUFFIX}'))
     if name in READS:
         base = CONFIGS.parent / '_base_/models/vos_deform_tiny.py'
