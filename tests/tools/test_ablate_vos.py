@@ -77,10 +77,10 @@ def test_finished_runs_are_kept(ablate, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(ablate, 'run', run)
     options = ['--work-dir', str(tmp_path), '--groups', 'main', '--seeds']
-    for seeds, count in ((['0'], 5), (['0', '1'], 10), (['0', '1'], 10)):
+    for seeds, count in ((['0'], 3), (['0', '1'], 6), (['0', '1'], 6)):
         argv = ['ablate_vos.py', *options, *seeds]
         monkeypatch.setattr(sys, 'argv', argv)
         ablate.main()
         assert len(done) == count
-    table = capsys.readouterr().out.splitlines()[-5:]
+    table = capsys.readouterr().out.splitlines()[-3:]
     assert table[0] == '| teacher | 2 |' + ' 55.0 ± 7.1 |' * 3
