@@ -1,5 +1,6 @@
 """Sets of physics scenes on disk: made by many processes, resumable."""
 
+import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -9,7 +10,9 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
+from multiprocessing import parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
 
 from slotkd.apis.scene_files import (
@@ -246,7 +249,7 @@ def in_order(
         yield from map(make, indices)
         return
     waiting: deque[Future[Made]] = deque()
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=_end_with_parent) as pool:
         try:
             for index in indices:
                 waiting.append(pool.submit(make, index))
@@ -261,6 +264,19 @@ def in_order(
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Keep a worker from waiting for ever when its parent was killed."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _encode(layout: str, order: SceneOrder, index: int) -> tuple[str, Files]:

@@ -1,4 +1,6 @@
 import os
+import select
+import signal
 import tarfile
 from io import BytesIO
 
@@ -201,6 +203,29 @@ def test_results_come_in_order(workers):
 def test_a_process_that_dies_is_an_error():
     with pytest.raises(RuntimeError, match='goes on where it stopped'):
         list(in_order(die, range(3), 2))
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs os.fork')
+def test_workers_end_when_their_parent_is_killed():
+    ours, theirs = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        try:
+            made = in_order(square, range(99), 2)  # kept, as the workers are
+            next(made)
+            os.write(theirs, b'!')  # the workers hold the pipe as well
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(theirs)
+    try:
+        assert os.read(ours, 1) == b'!'
+    finally:
+        os.kill(parent, signal.SIGKILL)
+        os.waitpid(parent, 0)
+    ready, _, _ = select.select([ours], [], [], 20)
+    assert ready and os.read(ours, 1) == b''  # nobody holds it any more
+    os.close(ours)
 
 
 @pytest.mark.slow
