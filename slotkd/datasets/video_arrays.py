@@ -17,6 +17,7 @@ from slotkd.datasets.array_headers import (
 from slotkd.datasets.frame_files import natural_key
 from slotkd.datasets.video_dataset import VideoDataset
 from slotkd.datasets.video_folders import read_split
+from slotkd.datasets.video_problems import MissingVideoError, describe_each
 from slotkd.registry import DATASETS
 
 _UNREADABLE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -92,16 +93,10 @@ class VideoArrayDataset(VideoDataset):
     def list_videos(self) -> list[dict]:
         """List the files and check the shapes they announce."""
         found = self._find_files()
-        if self.split is not None:
-            names = read_split(self.split)
-            for name in names:
-                if name not in found:
-                    raise ValueError(
-                        f'{self.split} names video {name}, which is not '
-                        f'among {", ".join(self.patterns)} in {self.root}'
-                    )
-            found = {name: found[name] for name in names}
-        return [self._describe(name, path) for name, path in found.items()]
+        names = found if self.split is None else read_split(self.split)
+        return describe_each(
+            names, lambda name: self._describe(name, found.get(name))
+        )
 
     def read_frames(
         self, video: dict, frame_ids: Sequence[int]
@@ -149,8 +144,13 @@ class VideoArrayDataset(VideoDataset):
             return path
         return path.with_name(f'{video["video_id"]}.{self.masks_key}.npy')
 
-    def _describe(self, name: str, path: Path) -> dict:
+    def _describe(self, name: str, path: Path | None) -> dict:
         """Check what the headers of one video say."""
+        if path is None:
+            raise MissingVideoError(
+                f'{self.split} names video {name}, which is not among '
+                f'{", ".join(self.patterns)} in {self.root}'
+            )
         header = _header(path, self.video_key)
         check_video(header, f'{path}: {self.video_key}')
         video = dict(

@@ -16,6 +16,7 @@ from slotkd.datasets.clip_sampling import (
     draw_start,
 )
 from slotkd.datasets.transforms import build_transforms
+from slotkd.datasets.video_problems import gather
 
 
 class VideoDataset(BaseDataset, ABC):
@@ -166,13 +167,14 @@ class VideoDataset(BaseDataset, ABC):
         span = clip_span(self.clip_len, self.frame_stride)
         if span <= video['video_length']:
             return True
-        if self.skip_short:
-            return False
-        raise ValueError(
+        problem = (
             f'video {video["video_id"]} has {video["video_length"]} frames, '
             f'a clip needs {span} (clip_len={self.clip_len}, frame_stride='
-            f'{self.frame_stride}); skip_short=True leaves such videos out'
+            f'{self.frame_stride})'
         )
+        if gather([problem], skipped=self.skip_short) or self.skip_short:
+            return False
+        raise ValueError(f'{problem}; skip_short=True leaves such videos out')
 
     def _frame_ids(self, video: dict) -> list[int]:
         length = video['video_length']

@@ -105,4 +105,6 @@ def describe_each(
         )
     if missing and not videos:
         raise ValueError(f'all {count} videos are missing: {missing[0]}')
+    if count and not videos:
+        raise ValueError(f'none of {count} videos can be read')
     return videos

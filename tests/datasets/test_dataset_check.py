@@ -93,6 +93,33 @@ def test_arrays_and_drawn_videos(tmp_path):
     assert report.problems == []
 
 
+def test_every_broken_archive_is_told(tmp_path):
+    videos = np.zeros((2, 8, 10, 3), np.uint8)
+    for name in ('a', 'b', 'c'):
+        np.savez(tmp_path / f'{name}.npz', video=videos)
+    (tmp_path / 'b.npz').write_bytes(b'no archive')
+    (tmp_path / 'val.txt').write_text('a\nb\nc\nd\n')
+    with gathering_problems() as found:
+        dataset = VideoArrayDataset(
+            tmp_path, split='val.txt', with_masks=False
+        )
+    assert check_reader(dataset).lengths == [2, 2]
+    broken, missing = found.problems
+    assert 'b.npz is no readable array' in broken
+    assert 'val.txt names video d, which is not among *.npz' in missing
+
+
+def test_every_short_video_is_told(write_davis, davis_options):
+    root = write_davis({'bear': 3, 'boat': 5, 'cow': 2})
+    with gathering_problems() as found:
+        dataset = VideoFolderDataset(root, **davis_options, clip_len=4)
+    assert (len(dataset), len(found.problems)) == (1, 2)
+    assert found.problems[1].startswith('video cow has 2 frames, a clip nee')
+    with gathering_problems() as found:
+        VideoFolderDataset(root, **davis_options, clip_len=4, skip_short=True)
+    assert (len(found.skipped), found.problems) == (2, [])
+
+
 def test_wrapped_data_sets_are_found():
     shapes = MovingShapes(1)
 

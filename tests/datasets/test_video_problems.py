@@ -61,6 +61,10 @@ def test_problems_are_gathered_on_demand():
         'a shard is broken',
     ]
     assert found.skipped == ['video 12 is missing']
+    with gathering_problems() as found:
+        with pytest.raises(ValueError, match='none of 2 videos can be read'):
+            describe_each([-1, 11], describe)
+    assert found.problems == ['video -1 is broken', 'video 11 is missing']
     assert not gather(['nobody listens'])
     with pytest.raises(ValueError, match='broken'):
         describe_each([-1], describe)

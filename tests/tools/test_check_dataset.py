@@ -93,6 +93,9 @@ def test_wrong_input_ends_with_code_2_and_one_line(tool, tmp_path):
         assert message in errors
     code, _, errors = tool('--split', 'all')
     assert (code, errors.count('\n')) == (2, 1)
+    code, text, errors = tool()
+    assert (code, text.count('lists video')) == (2, 2)
+    assert errors == 'error: none of 2 videos can be read\n'
     (tmp_path / 'train.json').unlink()
     code, _, errors = tool()
     assert code == 2
