@@ -175,7 +175,14 @@ def _header(video: dict, field: str) -> ArrayHeader:
         ValueError: If the field is missing or broken.
     """
     if field not in video:
-        others = [name for name in (VIDEO, MASKS) if name in video]
+        # A member that is cut short is the last: it tells why.
+        others = [
+            f'{name}, which {video[name]["problem"]}'
+            if 'problem' in video[name]
+            else name
+            for name in (VIDEO, MASKS)
+            if name in video
+        ]
         raise ValueError(
             f'video {video["video_id"]} has no {field}, only '
             f'{", ".join(others)}'

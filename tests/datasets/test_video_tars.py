@@ -192,6 +192,16 @@ def test_spawned_workers(tmp_path):
         )
 
 
+def test_a_shard_cut_in_the_masks_says_so(tmp_path):
+    path = tmp_path / 'a.tar'
+    write_tar(path, members_of('0', movi_video(1)))
+    path.write_bytes(path.read_bytes()[:700])
+    text = 'has no video, only segmentations, which is cut short: 188 of'
+    for with_masks in (True, False):
+        with pytest.raises(ValueError, match=text):
+            VideoTarDataset(tmp_path, with_masks=with_masks)
+
+
 def broken_videos():
     """Yield members of a broken video and what the error says."""
     good = movi_video(1)
