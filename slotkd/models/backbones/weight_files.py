@@ -3,9 +3,11 @@
 import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 from urllib.parse import urlparse
 
 import torch
@@ -121,7 +123,8 @@ def local_file(source: str) -> Path:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the scheme of a URL is not supported.
+        ValueError: If the scheme of a URL is not supported, or it cannot be
+            fetched.
     """
     if source.startswith(('open-mmlab://', 'openmmlab://')):
         name = source.split('://')[1]
@@ -144,13 +147,19 @@ def _downloaded(url: str) -> Path:
     path = Path(torch.hub.get_dir(), 'checkpoints', name)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), progress=False)
+        try:
+            torch.hub.download_url_to_file(url, str(path), progress=False)
+        except URLError as error:
+            raise ValueError(f'{url}: cannot be fetched ({error})') from error
     return path
 
 
 def _read_torch(path: Path, *, trust: bool) -> Any:
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        with warnings.catch_warnings():
+            # Of an unusual pickle protocol; what comes of it is told below.
+            warnings.simplefilter('ignore', UserWarning)
+            return torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         # Fails on a file that is no checkpoint at all.
         content = torch.load(

@@ -1,8 +1,10 @@
 import builtins
 import os
+import pickle
 import sys
 from collections import OrderedDict
 from pathlib import Path, PurePosixPath
+from urllib.error import HTTPError
 
 import pytest
 import torch
@@ -180,6 +182,26 @@ def test_a_url_is_downloaded_once_and_read_safely(tmp_path, monkeypatch):
         weight_files, 'get_external_models', lambda: {'net': url}
     )
     read_checkpoint('open-mmlab://net', trust=True)
+
+
+def test_an_address_that_cannot_be_fetched_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+
+    def download(url, target, **_):
+        raise HTTPError(url, 404, 'Not Found', {}, None)
+
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    url = 'https://example.org/net.pth'
+    with pytest.raises(ValueError, match=r'net.pth: cannot .* 404: Not Fou'):
+        read_checkpoint(url)
+
+
+@pytest.mark.filterwarnings('error')
+def test_a_plain_pickle_is_refused_without_a_warning(tmp_path):
+    path = tmp_path / 'plain.pth'
+    path.write_bytes(pickle.dumps({'state_dict': {}, 'x': Bomb(tmp_path)}))
+    with pytest.raises(ValueError, match='not a readable checkpoint'):
+        read_checkpoint(path)
 
 
 def test_missing_safetensors_names_the_install_line(tmp_path, monkeypatch):
