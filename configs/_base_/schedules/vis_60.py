@@ -1,0 +1,30 @@
+# A smoke run: a small query model on a pretrained backbone, warm-up, then a
+# cosine to the end. mmengine validates after the last iteration.
+optim_wrapper = dict(
+    type='OptimWrapper',
+    constructor='SlotKDOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+    paramwise_cfg=dict(
+        custom_keys={
+            'backbone': dict(lr_mult=0.1, decay_mult=1.0),
+            'query_embed': dict(decay_mult=0.0),
+            'query_feat': dict(decay_mult=0.0),
+            'level_embed': dict(decay_mult=0.0),
+        },
+        norm_decay_mult=0.0,
+    ),
+    clip_grad=dict(max_norm=1.0, error_if_nonfinite=True),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.05, begin=0, end=10, by_epoch=False),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.02,
+        begin=10,
+        end=60,
+        by_epoch=False,
+    ),
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=60, val_interval=60)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
