@@ -15,7 +15,7 @@ model = dict(
     student=_base_.vis_online_tiny,
     teacher=_base_.vis_offline_tiny,
     teacher_checkpoint='work_dirs/'
-    'mask2former-video_r18-tiny_1xb4-2k_vis-shapes-64/iter_2000.pth',
+    'mask2former-video_r18-tiny_1xb4-4k_vis-shapes-64/iter_4000.pth',
     distill_losses=dict(
         query=dict(
             type='QueryDistillLoss',

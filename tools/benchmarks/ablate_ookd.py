@@ -30,7 +30,7 @@ from slotkd.engine import (
 )
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs/ookd'
-TEACHER = 'mask2former-video_r18-tiny_1xb4-2k_vis-shapes-64'
+TEACHER = 'mask2former-video_r18-tiny_1xb4-4k_vis-shapes-64'
 CONTROL = 'online_r18-tiny_1xb4-800_vis-shapes-64'
 OOKD = 'ookd_r18-tiny_from-r18-tiny_1xb4-800_vis-shapes-64'
 REQUIRED = ('model', 'train_dataloader', 'train_cfg', 'test_dataloader')
@@ -73,7 +73,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', default='work_dirs/ablate_ookd')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--iters', type=int, default=800, help='of a student')
-    parser.add_argument('--teacher-iters', type=int, default=2000)
+    parser.add_argument('--teacher-iters', type=int, default=4000)
     parser.add_argument('--train', type=int, default=400, help='videos')
     parser.add_argument('--val', type=int, default=80, help='videos')
     parser.add_argument('--jobs', type=int, default=1, help='at a time')

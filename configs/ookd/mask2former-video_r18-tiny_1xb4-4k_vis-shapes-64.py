@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/vis_offline_tiny.py',
     '../_base_/datasets/vis_shapes_64.py',
-    '../_base_/schedules/vis_2k.py',
+    '../_base_/schedules/vis_4k.py',
     '../_base_/default_runtime.py',
 ]
 custom_imports = dict(

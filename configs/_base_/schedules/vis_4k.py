@@ -20,10 +20,10 @@ param_scheduler = [
         type='CosineAnnealingLR',
         eta_min_ratio=0.02,
         begin=50,
-        end=2000,
+        end=4000,
         by_epoch=False,
     ),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=2000, val_interval=2000)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=4000, val_interval=4000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
