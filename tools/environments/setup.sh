@@ -20,6 +20,8 @@ step() { printf '\n=== %s (%s s)\n' "$1" "$SECONDS"; }
 step "clone and environment in $FOLDER"
 mkdir -p "$FOLDER"
 [[ -d $CLONE ]] || git clone --quiet "$REPO" "$CLONE"
+git -C "$CLONE" fetch --quiet "$REPO" HEAD
+git -C "$CLONE" checkout --quiet --detach FETCH_HEAD
 [[ -x $PYTHON ]] || "${PY:-python3}" -m venv "$FOLDER/env"
 step "${TORCH[*]}"
 PIP install --quiet "${TORCH[@]}"
