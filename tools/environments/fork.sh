@@ -14,7 +14,7 @@ step 'the fork'
 MMCV_WITH_OPS=0 PIP install --quiet onedl-mmengine==0.10.12 \
   onedl-mmcv==2.3.6 onedl-mmsegmentation==1.4.2 onedl-mmdetection==3.5.1
 step 'slotkd'
-install_slotkd_without_stack test
+install_slotkd_without_stack scenes test
 PIP install --quiet ftfy regex
 PIP list 2>/dev/null | grep -iE '^(onedl|mm|torch|numpy|slotkd)'
 step 'the suite'

@@ -24,7 +24,7 @@ fi
 PIP install --quiet "$FOLDER"/wheels/mmcv-2.1.0-*.whl
 step 'slotkd'
 # Not the extra `vis`: it brings mmcv-lite, which owns the same files.
-PIP install --quiet -e "$CLONE[full,test]" 'mmdet>=3.3.0,<3.4'
+PIP install --quiet -e "$CLONE[full,scenes,test]" 'mmdet>=3.3.0,<3.4'
 PIP check
 cd "$CLONE"
 "$PYTHON" - <<'PYTHON'
