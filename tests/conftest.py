@@ -1,5 +1,6 @@
 """Fixtures shared by the whole suite."""
 
+import gc
 import os
 import uuid
 from pathlib import Path
@@ -46,6 +47,21 @@ def shared() -> Path:
             f'private sample data not found at {path}; set SLOTKD_SHARED'
         )
     return path
+
+
+@pytest.fixture
+def process_group(tmp_path):
+    """Open a group of this process alone, for a test of wrapped models.
+
+    It outlives the wrapped model. Otherwise the model ends it, and waits with
+    Python's lock for a thread of gloo that waits for that lock.
+    """
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
+    )
+    yield
+    gc.collect()
+    torch.distributed.destroy_process_group()
 
 
 @pytest.fixture

@@ -161,26 +161,20 @@ def test_training_outside_every_window_changes_nothing():
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
-def test_windows_under_ddp(tmp_path):
+@pytest.mark.usefixtures('process_group')
+def test_windows_under_ddp():
     """The decoder's only term opens late: no parameter is ever unused."""
-    store = f'file://{tmp_path}/store'
-    torch.distributed.init_process_group(
-        'gloo', init_method=store, rank=0, world_size=1
-    )
     config = tiny.slot_model(
         losses=dict(
             recon=dict(type='FeatureReconstructionLoss', begin=2, end=4),
             slot_contrast=dict(type='SlotContrastLoss', end=3),
         )
     )
-    try:
-        model = nn.parallel.DistributedDataParallel(tiny.build(config))
-        hub = MessageHub.get_instance('ddp')
-        for step in range(6):
-            hub.update_info('iter', step)
-            sum(model(tiny.clips(), mode='loss').values()).backward()
-    finally:
-        torch.distributed.destroy_process_group()
+    model = nn.parallel.DistributedDataParallel(tiny.build(config))
+    hub = MessageHub.get_instance('ddp')
+    for step in range(6):
+        hub.update_info('iter', step)
+        sum(model(tiny.clips(), mode='loss').values()).backward()
 
 
 def test_the_step_is_that_of_the_running_loop(output):
