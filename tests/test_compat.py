@@ -243,6 +243,7 @@ def test_bases_of_mmseg_resolve_without_it(missing, request):
     assert cfg.train_cfg.max_iters == 20000
 
 
+@on_released
 def test_another_distribution_name_is_seen(renamed_mmseg):
     assert compat.package_lookup_fails()
     assert compat.is_installed('mmsegmentation')
