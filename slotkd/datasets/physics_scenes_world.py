@@ -232,10 +232,10 @@ class PhysicsWorld:
         window = np.reshape(np.asarray(image[3], np.float32), shape)
         # The floor is body 0, beyond reach.
         labels = np.maximum(labels, 0)
-        hit = np.nonzero(labels)
-        depth = np.full(shape, np.inf, np.float32)
-        depth[hit] = FAR * NEAR / (FAR - window[hit] * np.float64(FAR - NEAR))
-        return labels, depth
+        # window is 1 where nothing is seen; float64 keeps the difference.
+        depth = FAR * NEAR / (FAR - window * np.float64(FAR - NEAR))
+        depth[labels == 0] = np.inf
+        return labels, depth.astype(np.float32)
 
     def _touches(self, index: int) -> bool:
         """Say whether the newest body touches the floor or another."""
