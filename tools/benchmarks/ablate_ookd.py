@@ -2,8 +2,8 @@
 
 Every run is two to five minutes on one CPU core. A finished run leaves
 ``scores.json`` in its folder and is skipped when called again; ``--jobs 2``
-trains two at a time. The data are written first, the teacher is trained
-before the students.
+trains two at a time. The data are written first; the teacher is trained
+before what distils it.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -187,12 +187,25 @@ def seeds_of(name: str, args: argparse.Namespace) -> list[int]:
     return [0] if name == 'teacher' else args.seeds
 
 
-def start(name: str, seed: int, args: argparse.Namespace) -> None:
+def start(
+    name: str,
+    seed: int,
+    args: argparse.Namespace,
+    teacher: Future | None = None,
+) -> None:
     """Train one variant in a process of its own.
+
+    Args:
+        name: The variant.
+        seed: Its seed.
+        args: Of the command.
+        teacher: The teacher's run, which distillation waits for.
 
     Raises:
         RuntimeError: If it fails; its log says why.
     """
+    if teacher is not None and VARIANTS[name][0] == OOKD:
+        teacher.result()
     folder = folder_of(name, seed, args)
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, __file__, '--run', name, '--seeds', str(seed)]
@@ -214,8 +227,6 @@ def main() -> None:
     data = Path(args.work_dir) / 'data'
     if not (data / 'val_frames.json').is_file():
         print('data:', write_vis_shapes(data, train=args.train, val=args.val))
-    if not (folder_of('teacher', 0, args) / 'scores.json').is_file():
-        start('teacher', 0, args)
     missing = [
         (name, seed)
         for seed in args.seeds
@@ -224,7 +235,12 @@ def main() -> None:
         and not (folder_of(name, seed, args) / 'scores.json').is_file()
     ]
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = [pool.submit(start, *run, args) for run in missing]
+        teacher = None
+        if not (folder_of('teacher', 0, args) / 'scores.json').is_file():
+            teacher = pool.submit(start, 'teacher', 0, args)
+        # What needs no teacher comes first and is trained beside it.
+        missing.sort(key=lambda run: VARIANTS[run[0]][0] == OOKD)
+        jobs = [pool.submit(start, *run, args, teacher) for run in missing]
         for job in jobs:
             job.result()
     print(table(args))
