@@ -31,7 +31,7 @@ class Colors(nn.Module):
 
 
 OPTIONS = argparse.Namespace(
-    radius=3, neighbours=4, temperature=0.05, recent=2
+    radius=12, neighbours=4, temperature=0.05, recent=2
 )
 
 
@@ -83,10 +83,13 @@ def test_scores_are_those_of_the_metric(floors, tmp_path):
     assert perfect['jf_mean'] == 1
 
 
-def test_features_are_those_of_a_checkpoint(floors, tmp_path):
+@pytest.mark.parametrize(
+    ('stride', 'shape'), [(8, (1, 96, 8, 12)), (16, (1, 96, 4, 6))]
+)
+def test_features_are_those_of_a_checkpoint(floors, tmp_path, stride, shape):
     source = floors.MODELS.build(dict(type='mmseg.MobileNetV2'))
     torch.save(source.state_dict(), tmp_path / 'weights.pth')
-    model = floors.feature_model(4, str(tmp_path / 'weights.pth'))
+    model = floors.feature_model(4, stride, str(tmp_path / 'weights.pth'))
     features = model(torch.randn(1, 3, 64, 96))
-    assert features.shape == (1, 96, 8, 12)
+    assert features.shape == shape
     assert not F.normalize(features, dim=1).requires_grad

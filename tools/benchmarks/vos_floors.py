@@ -23,8 +23,19 @@ from slotkd.ops.masks import pick_nearest
 from slotkd.registry import MODELS
 
 VOID = 255
-# Name -> which map of MobileNetV2, computed at stride 8.
-LAYERS = {'32 channels': 2, '96 channels': 4}
+# Name -> which map of MobileNetV2, computed at which stride.
+LAYERS = {
+    '32 channels, stride 8': (2, 8),
+    '96 channels, stride 8': (4, 8),
+    '64 channels, stride 16': (3, 16),
+    '96 channels, stride 16': (4, 16),
+    '320 channels, stride 16': (6, 16),
+}
+# Stride -> strides and dilations of MobileNetV2's seven stages.
+STAGES = {
+    8: ((1, 2, 2, 1, 1, 1, 1), (1, 1, 1, 2, 2, 4, 4)),
+    16: ((1, 2, 2, 2, 1, 1, 1), (1, 1, 1, 1, 1, 2, 2)),
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('data_root', help='folder in the layout of DAVIS')
     parser.add_argument('checkpoint', help='weights of mmseg.MobileNetV2')
     parser.add_argument('--split', default='ImageSets/2017/val.txt')
-    parser.add_argument('--radius', type=int, default=12, help='cells')
+    parser.add_argument('--radius', type=int, default=96, help='pixels')
     parser.add_argument('--neighbours', type=int, default=5)
     parser.add_argument('--recent', type=int, default=3, help='frames')
     parser.add_argument('--temperature', type=float, default=0.07)
@@ -41,15 +52,16 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def feature_model(layer: int, checkpoint: str) -> nn.Module:
-    """Return frozen MobileNetV2 features at stride 8, of unit length."""
+def feature_model(layer: int, stride: int, checkpoint: str) -> nn.Module:
+    """Return frozen MobileNetV2 features."""
+    strides, dilations = STAGES[stride]
     model = MODELS.build(
         dict(
             type='ImageBackbone',
             backbone=dict(
                 type='mmseg.MobileNetV2',
-                strides=(1, 2, 2, 1, 1, 1, 1),
-                dilations=(1, 1, 1, 2, 2, 4, 4),
+                strides=strides,
+                dilations=dilations,
                 out_indices=(layer,),
             ),
             init_cfg=dict(type='Pretrained', checkpoint=checkpoint),
@@ -86,8 +98,9 @@ def propagate(
             value = F.one_hot(cells, int(first.max()) + 1)
             mask = value.movedim(2, 0)[None].float()
         else:
+            radius = round(args.radius * keys.shape[3] / clip.shape[3])
             logits = torch.cat(
-                [local_logits(keys, key, args.radius) for key, _ in memory],
+                [local_logits(keys, key, radius) for key, _ in memory],
                 dim=1,
             )
             attn = nearest_weights(logits, args.neighbours, args.temperature)
@@ -133,8 +146,8 @@ def main() -> None:
             videos, lambda clip, first: first.expand(len(clip), -1, -1)
         )
     }
-    for name, layer in LAYERS.items():
-        model = feature_model(layer, args.checkpoint)
+    for name, (layer, stride) in LAYERS.items():
+        model = feature_model(layer, stride, args.checkpoint)
         floors[f'nearest neighbours, {name}'] = score(
             videos,
             lambda clip, first, model=model: propagate(
