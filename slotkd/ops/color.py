@@ -31,7 +31,8 @@ def rgb_to_lab(images: Float[Tensor, 'B 3 H W']) -> Float[Tensor, 'B 3 H W']:
         ((images + 0.055) / 1.055) ** 2.4,
         images / 12.92,
     )
-    xyz = torch.einsum('cd,bdhw->bchw', images.new_tensor(_XYZ), linear)
+    with torch.autocast(images.device.type, enabled=False):
+        xyz = torch.einsum('cd,bdhw->bchw', images.new_tensor(_XYZ), linear)
     root = torch.where(
         xyz > 0.008856,
         xyz.clamp(min=0.008856) ** (1 / 3),

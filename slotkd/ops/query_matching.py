@@ -52,7 +52,8 @@ def tube_iou(
         arXiv:1905.04804, Sec. 3.
     """
     first, second = predicted.flatten(2).float(), true.flatten(2).float()
-    common = first @ second.mT
+    with torch.autocast(first.device.type, enabled=False):
+        common = first @ second.mT
     union = first.sum(dim=2)[:, :, None] + second.sum(dim=2)[:, None] - common
     return common / union.clamp(min=1)
 
@@ -92,11 +93,12 @@ def matching_cost(
     coverage = coverage.to(logits.dtype)
     probs = at_least_fp32(cls_logits).softmax(dim=2)
     index = labels.clamp(min=0)[:, None].expand(-1, probs.shape[1], -1)
-    entropy = F.softplus(-logits) @ coverage.mT
-    entropy = entropy + F.softplus(logits) @ (1 - coverage).mT
     masks = logits.sigmoid()
     size = masks.sum(dim=2)[:, :, None] + coverage.sum(dim=2)[:, None]
-    dice = 1 - (2 * masks @ coverage.mT + 1) / (size + 1)
+    with torch.autocast(logits.device.type, enabled=False):
+        entropy = F.softplus(-logits) @ coverage.mT
+        entropy = entropy + F.softplus(logits) @ (1 - coverage).mT
+        dice = 1 - (2 * masks @ coverage.mT + 1) / (size + 1)
     points = max(logits.shape[2], 1)
     by_class, by_entropy, by_dice = weights
     return (

@@ -129,12 +129,13 @@ def linear_cka(
         unit_vectors(_centred(at_least_fp32(value), -2, None), (-2, -1))
         for value in (x, y)
     )
-    if estimator == 'unbiased':
-        grams = (_u_centred(value @ value.mT) for value in (x, y))
-        return guarded_cosine(*grams, dim=(-2, -1))
-    if max(x.shape[-1], y.shape[-1]) < x.shape[-2]:
-        return _cka_of_columns(x, y)
-    return guarded_cosine(x @ x.mT, y @ y.mT, dim=(-2, -1))
+    with torch.autocast(x.device.type, enabled=False):
+        if estimator == 'unbiased':
+            grams = (_u_centred(value @ value.mT) for value in (x, y))
+            return guarded_cosine(*grams, dim=(-2, -1))
+        if max(x.shape[-1], y.shape[-1]) < x.shape[-2]:
+            return _cka_of_columns(x, y)
+        return guarded_cosine(x @ x.mT, y @ y.mT, dim=(-2, -1))
 
 
 def unit_vectors(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:

@@ -49,12 +49,12 @@ def query_contrast_loss(
     tracks = tracks.unflatten(0, match.shape[:2])
     counted = _negatives(match, found, embeds.shape[2], num_unmatched)
     # a and b are frames, o the anchor's track, q a query of b.
-    products = torch.einsum('b a o d, b c q d -> b a c o q', tracks, values)
-    cosines = torch.einsum(
-        'b a o d, b c q d -> b a c o q',
-        F.normalize(tracks, dim=-1),
-        F.normalize(values, dim=-1),
-    )
+    pairs = 'b a o d, b c q d -> b a c o q'
+    with torch.autocast(values.device.type, enabled=False):
+        products = torch.einsum(pairs, tracks, values)
+        cosines = torch.einsum(
+            pairs, F.normalize(tracks, dim=-1), F.normalize(values, dim=-1)
+        )
     partner = match.clamp(min=0)[:, None, :, :, None]  # (B, 1, F, O, 1)
     positive = F.one_hot(partner.squeeze(4), embeds.shape[2]).bool()
     negative = counted[:, None, :, None] & ~positive
