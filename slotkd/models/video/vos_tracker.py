@@ -176,7 +176,8 @@ def follow_masks(
         clip: Normalised frames.
         masks: Labels of each frame, of any size; 255 void. Of frames after
             the first nothing is read, but for the mask of an object in the
-            first frame that has one, if ``with_late_objects``.
+            first frame that has one, if ``with_late_objects``. Objects too
+            small to be seen at the clip's size are not followed.
         with_late_objects: Take over objects that appear later.
 
     Returns:
@@ -185,18 +186,16 @@ def follow_masks(
     tracker = VosTracker(model)
     shape = (clip.shape[2], clip.shape[3])
     size = (masks.shape[1], masks.shape[2])
+    offered: list[int] = []
     followed = []
     for t, (image, mask) in enumerate(zip(clip, masks, strict=True)):
-        given = mask if t == 0 or with_late_objects else None
-        known = list(tracker.ids)
-        frame = tracker.step(
-            image, None if given is None else nearest_labels(given, shape)
-        )
+        new = new_labels(mask, offered) if t == 0 or with_late_objects else []
+        offered += new
+        given = mask * torch.isin(mask, mask.new_tensor(new))
+        frame = tracker.step(image, nearest_labels(given, shape))
         labels = frame.at(_resize(frame.probs, size))
-        if given is not None:
-            for label in new_labels(given, known):
-                labels = labels.masked_fill(given == label, label)
-        followed.append(labels)
+        followed.append(torch.where(given > 0, given, labels))
+    return torch.stack(followed)
     return torch.stack(followed)
 
 

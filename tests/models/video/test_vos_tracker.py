@@ -4,7 +4,11 @@ import pytest
 import torch
 
 from slotkd.models.video import VosTracker
-from slotkd.models.video.vos_tracker import follow_masks, new_labels
+from slotkd.models.video.vos_tracker import (
+    follow_masks,
+    nearest_labels,
+    new_labels,
+)
 from tests import tiny_vos
 
 
@@ -194,3 +198,17 @@ def test_later_truth_is_read_only_where_objects_appear(with_late_objects):
     assert (3 in one[2]) == with_late_objects
     if with_late_objects:
         assert torch.equal(one[2] == 3, masks[2] == 3)
+
+
+def test_truth_of_an_object_too_small_for_the_network_is_not_painted_on():
+    inputs, _ = tiny_vos.clip()
+    size = (4 * inputs.shape[3], 4 * inputs.shape[4])
+    masks = torch.zeros(4, *size, dtype=torch.long)
+    masks[:, 16:60, 16:60] = 1
+    rows = torch.arange(size[0])[:, None].expand(size)
+    seen = nearest_labels(rows, (inputs.shape[3], inputs.shape[4]))
+    unseen = next(row for row in range(80, 99) if row not in seen)
+    masks[1:, unseen, :20] = 2
+    labels = follow_masks(model(), inputs[0], masks, with_late_objects=True)
+    assert torch.equal(labels[1] == 2, masks[1] == 2)
+    assert not (labels[2:] == 2).any()
