@@ -12,7 +12,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from slotkd.compat import load_from_local
+from slotkd.registry import DATASETS
 from tests import toy_configs
+from tests.conftest import REPO
 
 pytestmark = pytest.mark.usefixtures('plain_config_text')
 
@@ -55,6 +57,27 @@ def test_resume_equals_an_uninterrupted_run_without_the_teacher(cfg, tmp_path):
         assert torch.equal(value, whole[key]), key
         moved += not torch.equal(value, saved[key])
     assert moved > 20
+
+
+STUDENTS = [
+    path.name
+    for path in (REPO / 'configs/deform_vos').glob('deform-vos_*.py')
+    if 'textured-shapes' not in path.name
+]
+
+
+@pytest.mark.parametrize('name', STUDENTS)
+def test_students_of_files_read_no_mask_but_the_first(name, tmp_path):
+    leaf = Config.fromfile(REPO / 'configs/deform_vos' / name)
+    toy = toy_configs.shrink(leaf, tmp_path)
+    masks = list(tmp_path.rglob('Annotations/**/*.png'))
+    later = [path for path in masks if path.stem != '00000']
+    assert len(later) > len(masks) // 2
+    for path in later:
+        path.write_bytes(b'poison')
+    dataset = DATASETS.build(toy.train_dataloader.dataset)
+    for index in range(len(dataset)):
+        assert dataset[index]['data_samples'].gt_masks.shape[0] > 1
 
 
 @pytest.mark.slow

@@ -38,3 +38,18 @@ model = dict(
         splat=dict(type='AttentionSplatLoss', loss_weight=0.0),
     ),
 )
+# The mask of frame 0 is all that is read: merging would cut objects out with
+# later masks.
+first_masks = dict(reference='first', reverse_prob=0, merge_prob=0)
+train_dataloader = dict(
+    dataset=dict(
+        datasets=[
+            dict(**_base_.ytvos_clips, **first_masks),
+            dict(
+                type='RepeatDataset',
+                times=5,
+                dataset=dict(**_base_.davis_clips, **first_masks),
+            ),
+        ]
+    )
+)

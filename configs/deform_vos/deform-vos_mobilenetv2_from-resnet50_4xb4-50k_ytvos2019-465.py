@@ -39,3 +39,7 @@ model = dict(
         splat=dict(type='AttentionSplatLoss', loss_weight=0.0),
     ),
 )
+# The mask of frame 0 is all that is read: merging would cut objects out with
+# later masks.
+first_masks = dict(reference='first', reverse_prob=0, merge_prob=0)
+train_dataloader = dict(dataset=first_masks)

@@ -13,6 +13,34 @@ clip_pipeline = [
 ]
 train_pipeline = [dict(type='PackVideoInputs')]
 test_pipeline = [dict(type='PackVideoInputs')]
+ytvos_clips = dict(
+    type='VosClipDataset',
+    dataset=dict(
+        type='VideoFolderDataset',
+        data_root=ytvos_root,
+        frames_dir='train/JPEGImages',
+        masks_dir='train/Annotations',
+        meta_file='train/meta.json',
+    ),
+    clip_pipeline=clip_pipeline,
+    pipeline=train_pipeline,
+    num_frames=5,
+    max_gap=3,
+)
+davis_clips = dict(
+    type='VosClipDataset',
+    dataset=dict(
+        type='VideoFolderDataset',
+        data_root=davis_root,
+        frames_dir='JPEGImages/480p',
+        masks_dir='Annotations/480p',
+        split='ImageSets/2017/train.txt',
+    ),
+    clip_pipeline=clip_pipeline,
+    pipeline=train_pipeline,
+    num_frames=5,
+    max_gap=12,
+)
 train_dataloader = dict(
     batch_size=4,
     num_workers=8,
@@ -21,38 +49,8 @@ train_dataloader = dict(
     dataset=dict(
         type='ConcatDataset',
         datasets=[
-            dict(
-                type='VosClipDataset',
-                dataset=dict(
-                    type='VideoFolderDataset',
-                    data_root=ytvos_root,
-                    frames_dir='train/JPEGImages',
-                    masks_dir='train/Annotations',
-                    meta_file='train/meta.json',
-                ),
-                clip_pipeline=clip_pipeline,
-                pipeline=train_pipeline,
-                num_frames=5,
-                max_gap=3,
-            ),
-            dict(
-                type='RepeatDataset',
-                times=5,
-                dataset=dict(
-                    type='VosClipDataset',
-                    dataset=dict(
-                        type='VideoFolderDataset',
-                        data_root=davis_root,
-                        frames_dir='JPEGImages/480p',
-                        masks_dir='Annotations/480p',
-                        split='ImageSets/2017/train.txt',
-                    ),
-                    clip_pipeline=clip_pipeline,
-                    pipeline=train_pipeline,
-                    num_frames=5,
-                    max_gap=12,
-                ),
-            ),
+            ytvos_clips,
+            dict(type='RepeatDataset', times=5, dataset=davis_clips),
         ],
     ),
 )
