@@ -62,9 +62,8 @@ def paste_rates(
     if rule == 'inverse_power':
         wanted = inverse_power(numbers, beta)
     else:
-        target = np.where(numbers > 0, numbers, np.nan) ** beta
-        target = np.nan_to_num(target) / np.nansum(target)
-        wanted = water_fill(shares, target, rho)[0]
+        target = np.where(numbers > 0, numbers**beta, 0)
+        wanted = water_fill(shares, target / target.sum(), rho)[0]
     capped = limit_shares(wanted, shares * (max_oversample / rho))
     kept = float(capped.sum())
     return PasteRates(shares=capped / kept if kept else capped, kept=kept)

@@ -12,6 +12,7 @@ from slotkd.datasets.track_bank import SourceTrack, TrackBank
 from slotkd.datasets.track_paste import (
     PasteOptions,
     blend,
+    border_deviation,
     border_share,
     boxes_of,
     occluded,
@@ -163,7 +164,7 @@ class MinorPaste(BaseTransform):
             gt_instances_ids=max(ids.max(initial=0) + 1, 1),
             gt_ignore_flags=False,
         )
-        blur = self.options.blur * min(masks.shape[1:]) / 360
+        blur = border_deviation(masks.shape[1:], self.options)
         changed: dict[str, list[Any]] = {
             key: list(results[key])
             for key in ('img', 'gt_masks', 'gt_bboxes', *new)

@@ -1,5 +1,6 @@
 """Paste a track into a clip, the same way in every frame."""
 
+import math
 from dataclasses import dataclass
 
 import mmcv.image
@@ -8,6 +9,7 @@ from jaxtyping import Bool, Float, Integer, UInt8
 from scipy.ndimage import gaussian_filter
 
 PLACES_TRIED = 10
+BLUR_REACH = 4.0  # deviations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +81,9 @@ def place_track(
         options: What may be drawn.
 
     Returns:
-        Pixels, black outside the track's box, and masks in the target; None
-        where no place was found or the track is nowhere.
+        Pixels, continued a little beyond the track's box for soft borders
+        and black farther away, and masks in the target; None where no place
+        was found or the track is nowhere.
     """
     if not masks.any():
         return None
@@ -98,8 +101,25 @@ def place_track(
         corner = _corner(rng, masks, size)
         placed = shifted(masks, corner, size)
         if placed.sum() >= max(options.min_inside * masks.sum(), 1):
-            return shifted(frames, corner, size), placed
+            return _spread(frames, corner, size, options), placed
     return None
+
+
+def _spread(
+    frames: UInt8[np.ndarray, 'T h w 3'],
+    corner: tuple[int, int],
+    size: tuple[int, int],
+    options: PasteOptions,
+) -> UInt8[np.ndarray, 'T H W 3']:
+    """Put frames into larger ones, their rim as wide as a blurred border."""
+    rim = math.ceil(BLUR_REACH * border_deviation(size, options))
+    wide = np.pad(frames, ((0, 0), (rim, rim), (rim, rim), (0, 0)), 'edge')
+    return shifted(wide, (corner[0] - rim, corner[1] - rim), size)
+
+
+def border_deviation(size: tuple[int, int], options: PasteOptions) -> float:
+    """Return the blur of a border in pixels of frames of a size."""
+    return options.blur * min(size) / 360
 
 
 def shifted(
@@ -143,7 +163,8 @@ def blend(
         mask: Where.
         blur: Standard deviation of the border in pixels.
     """
-    alpha = gaussian_filter(mask.astype(np.float32), blur)[..., None]
+    cover = mask.astype(np.float32)
+    alpha = gaussian_filter(cover, blur, truncate=BLUR_REACH)[..., None]
     mixed = alpha * pixels + (1 - alpha) * frame
     return np.rint(mixed).astype(np.uint8)
 

@@ -128,6 +128,11 @@ def test_a_class_without_tracks_is_never_pasted(rule):
     assert rates.shares.sum() == pytest.approx(1)
 
 
+def test_a_class_without_tracks_has_no_share_of_equal_ones():
+    shares = paste_rates((100, 10, 0), 1, beta=0).shares
+    np.testing.assert_allclose(shares, [1 / 11, 10 / 11, 0])
+
+
 def test_one_class_alone():
     assert paste_rates((7,), 0.5).shares.tolist() == [1]
 

@@ -6,6 +6,7 @@ import pytest
 from slotkd.datasets.track_paste import (
     PasteOptions,
     blend,
+    border_deviation,
     border_share,
     boxes_of,
     occluded,
@@ -138,6 +139,21 @@ def test_blend_is_soft_at_the_border_only():
     assert 0 < mixed[4, 10, 0] < mixed[5, 10, 0] < 200
     hard = blend(frame, pixels, mask, 0.0)
     np.testing.assert_array_equal(hard[..., 0], 200 * mask)
+
+
+def test_a_soft_border_is_of_the_tracks_colour():
+    """No dark rim, though the track is cut out by its own box."""
+    frames = np.full((3, 40, 60, 3), 200, np.uint8)
+    masks = np.zeros((3, 40, 60), bool)
+    masks[:, 12:28, 20:40] = True
+    options = PasteOptions(blur=9, jitter=0)  # a deviation of one pixel
+    blur = border_deviation((40, 60), options)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        pixels, placed = place_track(rng, frames, masks, (40, 60), options)
+        for t in range(3):
+            mixed = blend(frames[t], pixels[t], placed[t], blur)
+            assert mixed.min() >= 199
 
 
 def test_occlusion_rules():
