@@ -183,10 +183,12 @@ class ColorPropagation(BaseModel):
         size = (masks.shape[1], masks.shape[2])
         first = nearest_labels(masks[0], (clip.shape[2], clip.shape[3]))
         counts = count_objects(masks[:1])
-        output = self.run(clip[None], first[None], counts, fields=())
+        shares, _ = self.copy_masks(clip[None], first[None])
         labels = [
-            resize_aligned(probs[None], size)[0].argmax(dim=0)
-            for probs in output.probs[0]
+            resize_aligned(_to_logits(share, counts).softmax(dim=1), size)
+            .argmax(dim=1)
+            .squeeze(0)
+            for share in shares
         ]
         given = masks[0].masked_fill(masks[0] == VOID, 0)
         return torch.stack([given, *labels[1:]])
@@ -222,6 +224,32 @@ class ColorPropagation(BaseModel):
             fields: What the caller reads; ``'attn'`` costs memory.
         """
         wanted = {'attn', 'positions'} if fields is None else set(fields)
+        shares, rows = self.copy_masks(
+            inputs,
+            first_masks,
+            memory_labels,
+            with_rows=bool(wanted & {'attn', 'positions'}),
+        )
+        return self.record(shares, inputs, num_objects, tuple(rows))
+
+    def copy_masks(
+        self,
+        inputs: Float[Tensor, 'B T 3 H W'],
+        first_masks: Integer[Tensor, 'B H W'],
+        memory_labels: Integer[Tensor, 'B T H W'] | None = None,
+        *,
+        with_rows: bool = False,
+    ) -> tuple[
+        list[Float[Tensor, 'B V h4 w4']], list[Float[Tensor, 'B N _ M']]
+    ]:
+        """Return each object's share of each cell, frame by frame.
+
+        Args:
+            inputs: Normalised frames.
+            first_masks: Object of each pixel of the first frame.
+            memory_labels: See :meth:`run`.
+            with_rows: Return the attention of the frames after the first.
+        """
         lab = self.to_lab(inputs)
         reference: tuple[Tensor, Tensor] | None = None
         recent: deque[tuple[Tensor, Tensor]] = deque(maxlen=self.num_recent)
@@ -241,10 +269,10 @@ class ColorPropagation(BaseModel):
                 else:
                     given = self.soft_masks(memory_labels[:, t], features)
                     recent.append((features, given))
-                if wanted & {'attn', 'positions'}:
+                if with_rows:
                     rows.append(self.rows(attn))
             masks.append(mask)
-        return self.record(masks, inputs, num_objects, tuple(rows))
+        return masks, rows
 
     def soft_masks(
         self,
@@ -277,10 +305,9 @@ class ColorPropagation(BaseModel):
         rows: tuple[Float[Tensor, 'B N _ M'], ...],
     ) -> VosOutput:
         """Turn shares into logits and labels."""
-        logits = torch.stack(masks, dim=1).clamp(min=_SURE).log()
-        channel = torch.arange(logits.shape[2], device=logits.device)
-        unused = channel > num_objects[:, None]
-        logits = logits.masked_fill(unused[:, None, :, None, None], UNUSED)
+        logits = torch.stack(
+            [_to_logits(share, num_objects) for share in masks], dim=1
+        )
         maps = resize_aligned(
             logits.flatten(0, 1), (inputs.shape[3], inputs.shape[4])
         )
@@ -298,6 +325,16 @@ class ColorPropagation(BaseModel):
                 else None
             ),
         )
+
+
+def _to_logits(
+    shares: Float[Tensor, 'B V h4 w4'], num_objects: Integer[Tensor, ' B']
+) -> Float[Tensor, 'B V h4 w4']:
+    """Return logits of which the shares are the softmax."""
+    channel = torch.arange(shares.shape[1], device=shares.device)
+    unused = channel > num_objects[:, None]
+    logits = shares.clamp(min=_SURE).log()
+    return logits.masked_fill(unused[..., None, None], UNUSED)
 
 
 def _grid_places(grid: tuple[int, int], like: Tensor) -> Float[Tensor, 'N 2']:

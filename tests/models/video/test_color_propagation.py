@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from slotkd.models.video.color_propagation import ColorPropagation
+from slotkd.ops.aligned_resize import resize_aligned
 from slotkd.ops.color import rgb_to_lab
 from slotkd.registry import MODELS
 from tests import vos
@@ -169,6 +170,20 @@ def test_predicts_at_the_size_of_the_truth_from_its_first_mask():
         right = sample.pred_masks == sample.gt_masks
         assert right.float().mean() > 0.9
         assert sample.pred_masks.max() == 2
+
+
+@torch.no_grad()
+def test_following_is_what_the_record_says():
+    model = build()
+    inputs, samples = vos.clips(frames=5)
+    for clip, sample in zip(inputs, samples, strict=True):
+        first = sample.gt_masks[:1]
+        counts = first.flatten(1).amax(dim=1)
+        output = model.run(clip[None], first, counts, fields=())
+        probs = resize_aligned(output.probs[0], first.shape[1:])
+        followed = model.follow(clip, sample.gt_masks)
+        assert torch.equal(followed[1:], probs[1:].argmax(dim=1))
+        assert torch.equal(followed[:1], first)
 
 
 def test_what_does_not_fit_is_refused():
