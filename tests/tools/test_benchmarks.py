@@ -136,7 +136,7 @@ def test_ookd_variants_train_and_resume(benchmark, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', [*argv, '--variants', *names])
     started = []
 
-    def start(name, seed, args):
+    def start(name, seed, args, teacher=None):
         started.append((name, seed))
         module.folder_of(name, seed, args).mkdir()
         module.run_one(name, seed, args)
@@ -154,3 +154,6 @@ def test_ookd_variants_train_and_resume(benchmark, tmp_path, monkeypatch):
     rows = module.table(args).splitlines()
     assert len(rows) == 4 and rows[3].startswith('| OOKD, pairs by cosine | 1')
     assert module.VARIANTS.keys() > set(names)
+    sys.argv[sys.argv.index('--iters') + 1] = '5'
+    with pytest.raises(ValueError, match='a run of 4 iterations, 5 are'):
+        module.main()

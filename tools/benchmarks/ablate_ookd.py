@@ -127,6 +127,25 @@ def _move_data(node: Any, root: str) -> None:
             _move_data(value, root)
 
 
+def is_kept(name: str, seed: int, args: argparse.Namespace) -> bool:
+    """Say whether a run has scores.
+
+    Raises:
+        ValueError: If they are those of a run of another length.
+    """
+    path = folder_of(name, seed, args) / 'scores.json'
+    if not path.is_file():
+        return False
+    kept = json.loads(path.read_text())['iters']
+    asked = args.teacher_iters if name == 'teacher' else args.iters
+    if kept != asked:
+        raise ValueError(
+            f'{path} is of a run of {kept} iterations, {asked} are asked '
+            'for; give another --work-dir'
+        )
+    return True
+
+
 def run_one(name: str, seed: int, args: argparse.Namespace) -> None:
     """Train and test one variant, and keep its scores."""
     torch.set_num_threads(1)
@@ -138,6 +157,7 @@ def run_one(name: str, seed: int, args: argparse.Namespace) -> None:
     began, cpu = time.time(), time.process_time()
     runner.train()
     scores = {
+        'iters': cfg.train_cfg.max_iters,
         'train_s': time.time() - began,
         'train_cpu_s': time.process_time() - cpu,
         **logged(runner),
@@ -231,12 +251,11 @@ def main() -> None:
         (name, seed)
         for seed in args.seeds
         for name in args.variants
-        if name != 'teacher'
-        and not (folder_of(name, seed, args) / 'scores.json').is_file()
+        if name != 'teacher' and not is_kept(name, seed, args)
     ]
     with ThreadPoolExecutor(args.jobs) as pool:
         teacher = None
-        if not (folder_of('teacher', 0, args) / 'scores.json').is_file():
+        if not is_kept('teacher', 0, args):
             teacher = pool.submit(start, 'teacher', 0, args)
         # What needs no teacher comes first and is trained beside it.
         missing.sort(key=lambda run: VARIANTS[run[0]][0] == OOKD)

@@ -134,7 +134,23 @@ def run(cfg: Config, work_dir: Path, iters: int | None) -> dict[str, float]:
     runner.train()
     spent = time.process_time() - began
     scores = {key: float(value) for key, value in runner.test().items()}
-    return {**scores, 'train_cpu_s': spent}
+    return {**scores, 'train_cpu_s': spent, 'iters': total}
+
+
+def check_kept(
+    scores: dict[str, float], cfg: Config, iters: int | None, path: Path
+) -> None:
+    """Stop where a kept run is not of the length that is asked for.
+
+    Raises:
+        ValueError: Names the file and both lengths.
+    """
+    asked = iters or cfg.train_cfg.max_iters
+    if scores['iters'] != asked:
+        raise ValueError(
+            f'{path} holds runs of {scores["iters"]:g} iterations, '
+            f'{asked} are asked for; give another --work-dir'
+        )
 
 
 def table(results: dict[str, Any], names: list[str]) -> str:
@@ -167,9 +183,10 @@ def main() -> None:
     for seed in args.seeds:
         for name in names:
             kept = results.setdefault(name, {})
-            if str(seed) in kept:
-                continue
             cfg = run_config(name, seed, work_dir)
+            if str(seed) in kept:
+                check_kept(kept[str(seed)], cfg, args.iters, path)
+                continue
             kept[str(seed)] = run(
                 cfg, work_dir / folder(name, seed), args.iters
             )

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from slotkd.datasets import PackVideoInputs, VideoFolderDataset
 from slotkd.engine import OneLineParser, require_file, run_command
 from slotkd.evaluation import DavisMetric
+from slotkd.ops.aligned_resize import resize_aligned
 from slotkd.ops.local_correlation import local_logits, read_local
 from slotkd.ops.masks import pick_nearest
 from slotkd.registry import MODELS
@@ -111,7 +112,7 @@ def propagate(
                     for part, (_, value) in zip(parts, memory, strict=True)
                 ]
             ).sum(dim=0)
-            maps = F.interpolate(mask, size, mode='bilinear')
+            maps = resize_aligned(mask, size)
             labels.append(maps[0].argmax(dim=0))
         recent = [*memory[1:], (keys, mask)][-args.recent :]
         memory = [*(memory[:1] or [(keys, mask)]), *(recent if t else [])]
