@@ -167,6 +167,39 @@ def test_a_distiller_wires_it_without_keeping_the_teacher():
     assert isinstance(record, QueryOutput)
 
 
+def test_thirty_steps_lower_every_loss():
+    torch.manual_seed(0)
+    model = MODELS.build(tiny_queries.distiller())
+    model.init_weights()
+    inputs, samples = clips()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    history = []
+    for _ in range(30):
+        losses = model(inputs, samples, 'loss')
+        optimizer.zero_grad()
+        sum(v for k, v in losses.items() if 'loss' in k).backward()
+        optimizer.step()
+        history.append({k: float(v.detach()) for k, v in losses.items()})
+    for name in ('cls', 'mask', 'dice', 'contrast', 'query'):
+        key = f'loss_{name}'
+        early = sum(h[key] for h in history[:5])
+        late = sum(h[key] for h in history[-5:])
+        assert late < 0.9 * early, key
+
+
+def test_the_student_works_without_its_teacher():
+    model = MODELS.build(tiny_queries.distiller())
+    model.init_weights()
+    model.eval()
+    inputs, samples = clips()
+    expected = model(inputs, copy.deepcopy(samples), 'predict')
+    object.__delattr__(model, '_holder')
+    predicted = model(inputs, copy.deepcopy(samples), 'predict')
+    for one, other in zip(predicted, expected, strict=True):
+        assert torch.equal(one.pred_masks, other.pred_masks)
+        assert one.association == other.association
+
+
 def test_the_default_tracker_is_online(model):
     assert isinstance(model.tracker, OnlineTracker)
 
