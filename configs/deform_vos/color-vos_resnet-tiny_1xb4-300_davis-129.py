@@ -14,7 +14,6 @@ model = dict(
 )
 train_dataloader = dict(
     dataset=dict(
-        _delete_=True,
         type='VideoFolderDataset',
         data_root=_base_.data_root,
         frames_dir='JPEGImages/480p',
@@ -30,6 +29,13 @@ train_dataloader = dict(
         ],
     )
 )
+# Features have stride 4, and windows of 25 x 25 cells.
+test_pipeline = [
+    dict(type='ResizeVideo', short_side=241, with_masks=False),
+    dict(type='PackVideoInputs'),
+]
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=1e-3, weight_decay=1e-4))
 param_scheduler = dict(decay_end=300)
 train_cfg = dict(max_iters=300, val_interval=300)

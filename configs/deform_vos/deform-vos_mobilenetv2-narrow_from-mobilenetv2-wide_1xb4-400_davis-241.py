@@ -31,4 +31,5 @@ model = dict(
         relation=dict(type='ObjectRelationLoss', loss_weight=1.0),
     ),
 )
+train_dataloader = dict(dataset=_base_.real_clips)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

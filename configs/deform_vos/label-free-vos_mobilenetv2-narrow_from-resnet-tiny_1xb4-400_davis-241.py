@@ -34,7 +34,6 @@ model = dict(
 )
 train_dataloader = dict(
     dataset=dict(
-        _delete_=True,
         type='VideoFolderDataset',
         data_root=_base_.data_root,
         frames_dir='JPEGImages/480p',

@@ -1,5 +1,5 @@
-# A teacher for real videos that needs one mask of each: clips are made of the
-# first frames by affine motion and bending, objects of one over another.
+# A teacher for real videos that needs one mask of each: it learns from clips
+# made of first frames.
 _base_ = [
     '../_base_/models/vos_mobilenetv2_wide.py',
     '../_base_/datasets/vos_davis_241.py',
@@ -18,24 +18,5 @@ model = dict(
         offset_range=dict(type='OffsetRangeLoss', loss_weight=1e-3),
     ),
 )
-train_dataloader = dict(
-    dataset=dict(
-        clip_pipeline=[
-            dict(type='ResizeVideo', short_side=256),
-            dict(type='RandomScaleVideo', scale=(0.9, 1.4), min_size=241),
-            dict(type='RandomCropVideo', size=241),
-            dict(type='RandomFlipVideo', prob=0.5),
-            dict(
-                type='WarpToClip',
-                num_frames=4,
-                degrees=15,
-                translate=0.15,
-                scale=0.15,
-                bend=0.03,
-            ),
-        ],
-        num_frames=1,
-        merge_prob=0.7,
-    )
-)
+train_dataloader = dict(dataset=_base_.warped_clips)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
