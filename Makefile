@@ -9,7 +9,7 @@ install: .venv/ready
 demo: .venv/ready
 	$(BIN)/python tools/demo.py --work-dir work_dirs/demo
 test: .venv/ready-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 lint: .venv/ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -24,6 +24,7 @@ EXTRAS = {
     'scenes': ['pybullet>=3.2.7'],
     'test': [
         'pytest',
+        'pytest-xdist',
         'beartype',
         'transformers',
         'scikit-learn',
