@@ -168,6 +168,7 @@ def test_damaged_header_between_members(tmp_path):
         (b'text' * 300, 'is no readable tar archive: '),
         (gzip.compress(bytes(2000)), 'is compressed; unpack it'),
     ],
+    ids=['empty', 'text', 'gzip'],
 )
 def test_no_archive(tmp_path, content, text):
     path = tmp_path / 'a.tar'
