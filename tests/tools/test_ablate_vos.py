@@ -73,7 +73,8 @@ def test_finished_runs_are_kept(ablate, tmp_path, monkeypatch, capsys):
         (work_dir / 'last_checkpoint').write_text('teacher.pth')
         done.append(work_dir.name)
         score = 0.5 + 0.1 * cfg.randomness.seed
-        return dict(jf_mean=score, j_mean=score, f_mean=score)
+        scores = dict.fromkeys(ablate.SCORES, score)
+        return scores | dict(iters=iters or 400)
 
     monkeypatch.setattr(ablate, 'run', run)
     options = ['--work-dir', str(tmp_path), '--groups', 'main', '--seeds']
@@ -84,3 +85,6 @@ def test_finished_runs_are_kept(ablate, tmp_path, monkeypatch, capsys):
         assert len(done) == count
     table = capsys.readouterr().out.splitlines()[-3:]
     assert table[0] == '| teacher | 2 |' + ' 55.0 ± 7.1 |' * 3
+    monkeypatch.setattr(sys, 'argv', [*argv, '--iters', '250'])
+    with pytest.raises(ValueError, match='runs of 400 iterations, 250 are'):
+        ablate.main()
