@@ -192,7 +192,8 @@ def follow_masks(
         new = new_labels(mask, offered) if t == 0 or with_late_objects else []
         offered += new
         given = mask * torch.isin(mask, mask.new_tensor(new))
-        frame = tracker.step(image, nearest_labels(given, shape))
+        seen = nearest_labels(given, shape) if new else None
+        frame = tracker.step(image, seen)
         labels = frame.at(_resize(frame.probs, size))
         followed.append(torch.where(given > 0, given, labels))
     return torch.stack(followed)
