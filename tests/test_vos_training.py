@@ -1,10 +1,6 @@
 """Whole runs of mask propagation: resume, checkpoints, two processes."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -15,6 +11,7 @@ from slotkd.compat import load_from_local
 from slotkd.registry import DATASETS
 from tests import toy_configs
 from tests.conftest import REPO
+from tests.two_processes import train_in_two_processes
 
 pytestmark = pytest.mark.usefixtures('plain_config_text')
 
@@ -82,34 +79,6 @@ def test_students_of_files_read_no_mask_but_the_first(name, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_train(cfg, repo, tmp_path):
-    cfg.model_wrapper_cfg = dict(
-        type='MMDistributedDataParallel',
-        device_ids=None,
-        find_unused_parameters=True,
-    )
     cfg.model.student.label_iters = 1  # then the bank gets no gradient
-    cfg.train_cfg.max_iters = 3
-    cfg.env_cfg.dist_cfg.backend = 'gloo'
-    cfg.log_level = 'INFO'
-    cfg.default_hooks.logger.interval = 1
-    cfg.dump(tmp_path / 'two.py')
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    done = subprocess.run(
-        [
-            *(sys.executable, '-m', 'torch.distributed.run'),
-            *('--nproc_per_node=2', f'--master_port={port}'),
-            *('tools/train.py', str(tmp_path / 'two.py')),
-            *('--launcher', 'pytorch', '--work-dir', str(tmp_path / 'two')),
-        ],
-        cwd=repo,
-        env=os.environ | {'CUDA_VISIBLE_DEVICES': ''},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    log = done.stdout + done.stderr
+    log = train_in_two_processes(cfg, repo, tmp_path)
     assert len(re.findall(r' loss_pseudo_label: ([\d.]+)', log)) == 3
-    assert (tmp_path / 'two' / 'iter_3.pth').is_file()
