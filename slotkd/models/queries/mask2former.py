@@ -185,6 +185,26 @@ class VideoQueryHead(_WithEmbeds, Mask2FormerTrackHead):
             train_cfg=ConfigDict(train_cfg),
         )
 
+    def clips_and_embeds(
+        self, feats: Sequence[Tensor], num_frames: int
+    ) -> Layers:
+        """Return what ``layers_and_embeds`` returns, of several clips at once.
+
+        mmdet's forward cuts a batch into clips only where this flag says that
+        it trains; the flags of the parts, which dropout reads, stay as they
+        are.
+
+        Args:
+            feats: Pyramid of the backbone, of the frames of all clips.
+            num_frames: Frames of each clip.
+        """
+        before = self.training, self.num_frames
+        self.training, self.num_frames = True, num_frames
+        try:
+            return self.layers_and_embeds(feats)
+        finally:
+            self.training, self.num_frames = before
+
 
 @MODELS.register_module()
 class OfflineMask2Former(Mask2FormerVideo):
@@ -269,23 +289,14 @@ class OfflineMask2Former(Mask2FormerVideo):
         Args:
             inputs: Normalised frames.
             fields: Not read: all fields come from one pass.
-
-        Raises:
-            ValueError: If the model is in training mode, in which mmdet's
-                head would cut the clip.
         """
-        if self.training:
-            raise ValueError('run() needs the model in eval mode')
-        cls_logits, mask_logits, embeds = [], [], []
-        for clip in inputs:  # mmdet takes a batch for one clip
-            layers = self.track_head.layers_and_embeds(self.backbone(clip))
-            cls_logits.append(layers[0][-1])
-            mask_logits.append(layers[1][-1])
-            embeds.append(layers[2])
+        cls_list, mask_list, embeds = self.track_head.clips_and_embeds(
+            self.backbone(inputs.flatten(0, 1)), inputs.shape[1]
+        )
         return VideoQueryOutput(
-            cls_logits=torch.cat(cls_logits),
-            mask_logits=torch.cat(mask_logits),
-            embeds=torch.cat(embeds),
+            cls_logits=cls_list[-1],
+            mask_logits=mask_list[-1],
+            embeds=embeds,
         )
 
     def loss(

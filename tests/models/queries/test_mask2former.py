@@ -87,7 +87,7 @@ def test_record_of_clips(teacher):
     assert longer.mask_logits.shape[2] == 7
 
 
-def test_trap_1_in_eval_a_batch_is_one_clip_hence_the_loop(teacher):
+def test_trap_1_in_eval_mmdet_takes_a_batch_for_one_clip(teacher):
     inputs = clips()[0]
     feats = teacher.backbone(inputs.flatten(0, 1))
     joined = teacher.track_head(feats, None)[1][-1]
@@ -95,8 +95,8 @@ def test_trap_1_in_eval_a_batch_is_one_clip_hence_the_loop(teacher):
     teacher.track_head.train()  # the head alone cuts the batch as told
     batched = teacher.track_head(feats, None)[1][-1]
     teacher.track_head.eval()
-    looped = teacher(inputs).mask_logits
-    torch.testing.assert_close(looped, batched, atol=1e-4, rtol=1e-4)
+    ours = teacher(inputs).mask_logits
+    torch.testing.assert_close(ours, batched, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(('frames', 'mask', 'dice'), [(2, 4, 2), (6, 36, 6)])
@@ -200,11 +200,39 @@ def test_predicts_a_video_as_one_clip(teacher):
     assert 'association' not in done[0]
 
 
-def test_training_mode_and_missing_samples_are_refused(teacher):
+def test_missing_samples_are_refused(teacher):
     with pytest.raises(ValueError, match="mode 'loss' needs data_samples"):
         teacher(clips()[0], mode='loss')
-    with pytest.raises(ValueError, match='run.. needs the model in eval'):
-        teacher.train().run(clips()[0])
+
+
+@pytest.mark.parametrize('num_frames', [1, 3, 5])
+def test_a_batch_of_clips_is_its_clips(teacher, num_frames):
+    inputs = torch.randn(3, num_frames, 3, 32, 32)
+    head = teacher.track_head
+    modules = {name: m.training for name, m in teacher.named_modules()}
+    trained_on = head.num_frames
+    with torch.no_grad():
+        whole = teacher.run(inputs)
+        parts = [teacher.run(clip[None]) for clip in inputs]
+    for field in ('cls_logits', 'mask_logits', 'embeds'):
+        part = torch.cat([getattr(part, field) for part in parts])
+        torch.testing.assert_close(getattr(whole, field), part)
+    assert not torch.allclose(whole.embeds[0], whole.embeds[1])
+    assert head.num_frames == trained_on
+    assert {n: m.training for n, m in teacher.named_modules()} == modules
+
+
+def test_a_failed_batch_leaves_the_head_as_it_was(teacher, monkeypatch):
+    def fail(*_):
+        raise MemoryError('no memory')
+
+    head = teacher.track_head
+    before = head.num_frames
+    monkeypatch.setattr(head.pixel_decoder, 'forward', fail)
+    with pytest.raises(MemoryError, match='no memory'):
+        teacher.run(torch.randn(2, 7, 3, 32, 32))
+    assert head.num_frames == before != 7
+    assert not head.training
 
 
 def published(path: str) -> Config:
