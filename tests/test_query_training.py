@@ -28,7 +28,7 @@ def cfg(repo, tmp_path):
 def trained(cfg, work_dir, max_iters, resume=False):
     cfg = Config(cfg.to_dict())
     cfg.train_cfg.max_iters = max_iters
-    cfg.update(work_dir=str(work_dir), resume=resume)
+    cfg.update(work_dir=str(work_dir), resume=resume, log_level='INFO')
     cfg.experiment_name = f'{work_dir.name}-{max_iters}'
     runner = Runner.from_cfg(cfg)
     runner.train()
@@ -48,6 +48,8 @@ def test_resume_equals_an_uninterrupted_run(cfg, tmp_path, monkeypatch):
     whole = trained(cfg, tmp_path / 'whole', 4).model.state_dict()
     trained(cfg, tmp_path / 'parts', 2)
     parts = trained(cfg, tmp_path / 'parts', 4, resume=True)
+    logs = (tmp_path / 'parts').rglob('*.log')
+    assert any('resumed epoch: 0, iter: 2' in log.read_text() for log in logs)
     assert parts.iter == 4
     for key, value in parts.model.state_dict().items():
         assert torch.equal(value, whole[key]), key
