@@ -46,10 +46,10 @@ def read_slot_weights(checkpoint: str | Path) -> dict[str, Tensor]:
 def load_slot_model(
     model: nn.Module, checkpoint: str | Path, prefix: str = ''
 ) -> None:
-    """Load all weights of a slot model, its loss terms left out.
+    """Load all weights of a model of video, its loss terms left out.
 
     Args:
-        model: The model.
+        model: A slot model or a model of mask propagation.
         checkpoint: Path or URL, see :func:`read_slot_weights`.
         prefix: Beginning of the wanted names. Without one, the student of a
             distiller's checkpoint is taken, else the whole file.

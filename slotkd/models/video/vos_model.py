@@ -18,6 +18,7 @@ from slotkd.models.propagation import (
     Reading,
     one_hot_masks,
 )
+from slotkd.models.video.load_weights import load_slot_model
 from slotkd.models.video.vos_masks import (
     VOID,
     count_objects,
@@ -84,7 +85,8 @@ class VosModel(BaseModel):
         frames_per_pass: Most frames that the backbone sees at once where no
             gradient is kept.
         data_preprocessor: Config of the preprocessor.
-        init_cfg: mmengine's weight initialisation.
+        init_cfg: ``dict(type='Pretrained', checkpoint=path)`` of such a
+            model, alone or as a distiller's student; it loads strictly.
 
     Raises:
         ValueError: If an option is out of range.
@@ -130,6 +132,15 @@ class VosModel(BaseModel):
         self.with_late_objects = with_late_objects
         self.frames_per_pass = frames_per_pass
         self.losses = LossTerms(losses or {}, ('output',))
+
+    def init_weights(self) -> None:
+        """Load the file that ``init_cfg`` names, or initialise the parts."""
+        config = dict(self.init_cfg or {})
+        if config.pop('type', None) == 'Pretrained':
+            load_slot_model(self, **config)
+            self._is_init = True
+        else:
+            super().init_weights()
 
     def forward(
         self,

@@ -321,3 +321,19 @@ def test_more_objects_than_channels_are_refused():
     inputs, first = tiny_vos.clip(batch=2)
     with pytest.raises(ValueError, match='has 11 objects.*num_objects=10'):
         model.run(inputs, first, counts(2, 11))
+
+
+@pytest.mark.parametrize('prefix', ['', 'student.'])
+def test_init_cfg_loads_a_file_strictly(tmp_path, prefix):
+    model = tiny_vos.vos_model(seed=5)
+    path = tmp_path / 'iter_8.pth'
+    state = {f'{prefix}{k}': v for k, v in model.state_dict().items()}
+    torch.save(dict(state_dict=state, meta=dict(iter=8)), path)
+    init = dict(type='Pretrained', checkpoint=str(path))
+    twin = tiny_vos.vos_model(seed=6, init_cfg=init)
+    twin.init_weights()
+    for name, value in twin.state_dict().items():
+        torch.testing.assert_close(value, model.state_dict()[name])
+    deeper = tiny_vos.vos_model(num_layers=2, init_cfg=init)
+    with pytest.raises(ValueError, match='iter_8.pth does not fit; missing'):
+        deeper.init_weights()
