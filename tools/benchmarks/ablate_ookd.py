@@ -72,7 +72,7 @@ def parse_args() -> argparse.Namespace:
     parser = OneLineParser(description=__doc__)
     parser.add_argument('--work-dir', default='work_dirs/ablate_ookd')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--iters', type=int, default=800, help='of a student')
+    parser.add_argument('--iters', type=int, default=600, help='of a student')
     parser.add_argument('--teacher-iters', type=int, default=4000)
     parser.add_argument('--train', type=int, default=400, help='videos')
     parser.add_argument('--val', type=int, default=80, help='videos')
