@@ -1,14 +1,17 @@
 """Training clips of video object segmentation: a reference and followers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Integer, UInt8
 from mmengine.dataset import BaseDataset
 
 from slotkd.datasets.transforms import build_transforms
 from slotkd.datasets.video_dataset import VideoDataset
 from slotkd.ops.choices import check_choice
+from slotkd.ops.region_proposals import propose_regions
 from slotkd.registry import DATASETS
 
 VOID = 255
@@ -134,10 +137,14 @@ class VosClipDataset(BaseDataset):
         min_pixels: Pixels of objects that a reference needs.
         min_object_pixels: Smaller objects of the reference are dropped.
         max_objects: Most objects of a clip.
+        regions: Options of
+            :func:`slotkd.ops.region_proposals.propose_regions`, which draws
+            with torch: regions of the reference stand for its objects. No
+            mask is read, and later frames are void.
 
     Raises:
-        ValueError: If masks of later frames would be needed that
-            ``reference='first'`` does not read, or a number is out of range.
+        ValueError: If masks of later frames would be needed that are not
+            read, or a number is out of range.
 
     Source:
         Clips of yoxu515/aot-benchmark@04fe7d9. Differs: gaps shrink where a
@@ -160,14 +167,16 @@ class VosClipDataset(BaseDataset):
         min_pixels: int = 200,
         min_object_pixels: int = 100,
         max_objects: int = 10,
+        regions: Mapping[str, Any] | None = None,
     ) -> None:
         check_choice('reference', reference, REFERENCES)
-        later = reference == 'first' and num_frames > 1
+        self.first_mask_alone = reference == 'first' or regions is not None
+        later = self.first_mask_alone and num_frames > 1
         if later and (reverse_prob or merge_prob):
             raise ValueError(
-                "reference='first' reads the first mask alone, so clips can "
-                'neither run backwards nor be merged; set reverse_prob='
-                f'{reverse_prob} and merge_prob={merge_prob} to 0'
+                "reference='first' and regions know the first mask alone, so "
+                'clips can neither run backwards nor be merged; set '
+                f'reverse_prob={reverse_prob} and merge_prob={merge_prob} to 0'
             )
         if min(num_frames, max_gap, max_objects) < 1:
             raise ValueError(
@@ -186,6 +195,7 @@ class VosClipDataset(BaseDataset):
         self.min_pixels = min_pixels
         self.min_object_pixels = min_object_pixels
         self.max_objects = max_objects
+        self.regions = None if regions is None else dict(regions)
         super().__init__(
             serialize_data=False, pipeline=build_transforms(pipeline)
         )
@@ -231,17 +241,21 @@ class VosClipDataset(BaseDataset):
         return clip
 
     def _read_first_mask(self, video: dict, ids: list[int]) -> np.ndarray:
+        if self.regions is not None:
+            frame = self.videos.read_frames(video, ids[:1])[0]
+            image = torch.from_numpy(frame).movedim(2, 0)[None].float()
+            return propose_regions(image, **self.regions)[0][0].byte().numpy()
         masks = self.videos.read_masks(video, ids[:1])
         if masks is None:
             raise ValueError(
                 f'video {video["video_id"]} has no masks, and a clip begins '
-                'with one: set masks_dir'
+                'with one: set masks_dir, or regions to go without'
             )
         return masks[0]
 
     def _read(self, video: dict, ids: list[int], first: np.ndarray) -> dict:
         """Read the frames, and the masks as far as they may be seen."""
-        if self.reference == 'first':
+        if self.first_mask_alone:
             frames = self.videos.read_frames(video, ids)
             void = np.full_like(first, VOID)
             masks = [first, *(void for _ in ids[1:])]

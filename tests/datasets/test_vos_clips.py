@@ -153,6 +153,42 @@ def test_clips_made_of_first_masks_may_be_merged(write_davis):
     assert 2 <= item['gt_seg_map'][0][item['gt_seg_map'][0] != VOID].max() <= 4
 
 
+def test_regions_stand_for_masks_that_nobody_drew(write_davis):
+    np.random.seed(2)
+    torch.manual_seed(2)
+    root = write_davis(dict(a=6, b=6))
+    videos = VideoFolderDataset(root, frames_dir='JPEGImages/480p')
+    regions = dict(step=1, min_area=0.01, max_area=0.9)
+    clips = VosClipDataset(
+        videos,
+        clip_pipeline=[WarpToClip(4)],
+        num_frames=1,
+        regions=regions,
+        **PLAIN | dict(merge_prob=0.5),
+    )
+    items = [clips[i % 2] for i in range(12)]
+    assert {item['frame_ids'][0] for item in items} > {0}
+    for item in items:
+        assert all(
+            item['gt_seg_map'][0].max() == m.max() for m in item['gt_seg_map']
+        )
+    assert len({int(item['gt_seg_map'][0].max()) for item in items}) > 1
+    later = VosClipDataset(videos, num_frames=3, regions=regions, **PLAIN)[0]
+    assert later['gt_seg_map'][0].max() >= 1
+    assert all((mask == VOID).all() for mask in later['gt_seg_map'][1:])
+
+
+def test_regions_read_no_mask(write_davis):
+    root = write_davis(dict(a=6))
+    for path in (root / 'Annotations' / '480p').glob('*/*.png'):
+        path.write_bytes(b'poison')
+    videos = VideoFolderDataset(
+        root, frames_dir='JPEGImages/480p', masks_dir='Annotations/480p'
+    )
+    regions = dict(step=1, min_area=0.01, max_area=0.9)
+    assert VosClipDataset(videos, regions=regions, num_frames=2, **PLAIN)[0]
+
+
 def test_clips_without_object_are_drawn_anew(write_davis):
     root = write_davis(dict(a=4, b=4))
     clips = VosClipDataset(
@@ -185,6 +221,8 @@ def test_what_does_not_fit_is_refused(write_davis):
     videos = MovingTexturedShapes(2)
     with pytest.raises(ValueError, match='reverse_prob=0.5 and merge_prob='):
         VosClipDataset(videos, reference='first')
+    with pytest.raises(ValueError, match='regions know the first mask alone'):
+        VosClipDataset(videos, regions={}, reverse_prob=0)
     with pytest.raises(ValueError, match="reference='last' is not one of"):
         VosClipDataset(videos, reference='last')
     with pytest.raises(ValueError, match='got 0, 12 and 10'):
