@@ -62,7 +62,8 @@ def _shrink(node: Any, key: str = '') -> Any:
         node = type(node)({k: _shrink(v, k) for k, v in node.items()})
         if (node.get('init_cfg') or {}).get('type') == 'Pretrained':
             node['init_cfg'] = None
-            node['allow_random'] = True
+            if node['type'] != 'VosModel':
+                node['allow_random'] = True
         return node
     if isinstance(node, list | tuple) and key != 'dims':
         return type(node)(_shrink(item, key) for item in node)

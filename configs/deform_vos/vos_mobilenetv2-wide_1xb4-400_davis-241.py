@@ -20,3 +20,4 @@ model = dict(
 )
 train_dataloader = dict(dataset=_base_.warped_clips)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
+param_scheduler = dict(decay_end=800)  # half of the way down

@@ -61,6 +61,18 @@ warped_clips = dict(
     min_object_pixels=100,
     max_objects=3,
 )
+# Clips made in the same way of any frame and regions of it: no mask is read.
+region_clips = dict(
+    warped_clips,
+    dataset=dict(
+        type='VideoFolderDataset',
+        data_root=data_root,
+        frames_dir='JPEGImages/480p',
+        split='ImageSets/2017/train.txt',
+    ),
+    reference='random',
+    regions=dict(place_weight=4),
+)
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,

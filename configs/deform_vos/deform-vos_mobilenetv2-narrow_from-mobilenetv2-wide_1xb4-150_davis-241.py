@@ -1,5 +1,6 @@
 # A student for real videos: of each train video it reads the first mask; the
-# other labels are its teacher's.
+# other labels are its teacher's. It begins with what it learned from clips made
+# of first frames and takes small steps.
 _base_ = [
     '../_base_/models/vos_mobilenetv2_wide.py',
     '../_base_/models/vos_mobilenetv2_narrow.py',
@@ -14,6 +15,11 @@ model = dict(
     ),
     student=dict(
         **_base_.vos_mobilenetv2_narrow,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='work_dirs/'
+            'vos_mobilenetv2-narrow_1xb4-400_davis-241/iter_400.pth',
+        ),
         losses=dict(
             offset_range=dict(type='OffsetRangeLoss', loss_weight=1e-3)
         ),
@@ -32,4 +38,6 @@ model = dict(
     ),
 )
 train_dataloader = dict(dataset=_base_.real_clips)
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
+optim_wrapper = dict(optimizer=dict(lr=2e-4))
+param_scheduler = dict(warmup=10, decay_end=150)
+train_cfg = dict(max_iters=150, val_interval=150)
