@@ -140,7 +140,8 @@ class VosClipDataset(BaseDataset):
         regions: Options of
             :func:`slotkd.ops.region_proposals.propose_regions`, which draws
             with torch: regions of the reference stand for its objects. No
-            mask is read, and later frames are void.
+            mask is read, and later frames are void. Merged clips hold the
+            pasted regions alone, which differ from what lies around them.
 
     Raises:
         ValueError: If masks of later frames would be needed that are not
@@ -210,6 +211,9 @@ class VosClipDataset(BaseDataset):
         empty = not _has_objects(clip['gt_seg_map'][0], 1)
         if self.merge_prob and (empty or np.random.rand() < self.merge_prob):
             other = self.draw_clip(np.random.randint(len(self)))
+            if self.regions is not None:
+                behind = [np.zeros_like(mask) for mask in clip['gt_seg_map']]
+                clip['gt_seg_map'] = behind
             clip = merge_clips(clip, other)
         clip['gt_seg_map'] = relabel_objects(
             clip['gt_seg_map'],

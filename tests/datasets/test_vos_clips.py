@@ -172,7 +172,12 @@ def test_regions_stand_for_masks_that_nobody_drew(write_davis):
         assert all(
             item['gt_seg_map'][0].max() == m.max() for m in item['gt_seg_map']
         )
-    assert len({int(item['gt_seg_map'][0].max()) for item in items}) > 1
+    assert all(1 <= item['gt_seg_map'][0].max() <= 3 for item in items)
+    alone = regions | dict(max_regions=1)
+    merged = VosClipDataset(
+        videos, num_frames=1, regions=alone, **PLAIN | dict(merge_prob=1)
+    )
+    assert {int(merged[i % 2]['gt_seg_map'][0].max()) for i in range(8)} == {1}
     later = VosClipDataset(videos, num_frames=3, regions=regions, **PLAIN)[0]
     assert later['gt_seg_map'][0].max() >= 1
     assert all((mask == VOID).all() for mask in later['gt_seg_map'][1:])

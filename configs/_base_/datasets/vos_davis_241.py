@@ -61,7 +61,8 @@ warped_clips = dict(
     min_object_pixels=100,
     max_objects=3,
 )
-# Clips made in the same way of any frame and regions of it: no mask is read.
+# Clips made in the same way of regions of any frame, moving over another: no
+# mask is read.
 region_clips = dict(
     warped_clips,
     dataset=dict(
@@ -71,6 +72,7 @@ region_clips = dict(
         split='ImageSets/2017/train.txt',
     ),
     reference='random',
+    merge_prob=1,
     regions=dict(place_weight=4),
 )
 train_dataloader = dict(

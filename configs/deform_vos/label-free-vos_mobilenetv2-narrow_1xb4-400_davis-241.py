@@ -1,6 +1,6 @@
 # The student's network for real videos without any mask in training: it learns
-# from clips made of frames and regions of them. MobileNetV2 was trained on the
-# classes of ImageNet.
+# from clips in which regions of one frame move over another. MobileNetV2 was
+# trained on the classes of ImageNet.
 _base_ = [
     '../_base_/models/vos_mobilenetv2_narrow.py',
     '../_base_/datasets/vos_davis_241.py',
@@ -19,8 +19,6 @@ model = dict(
         offset_range=dict(type='OffsetRangeLoss', loss_weight=1e-3),
     ),
 )
-model.update(label_iters=800)
 train_dataloader = dict(dataset=_base_.region_clips)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-param_scheduler = dict(decay_end=800)
-train_cfg = dict(max_iters=800, val_interval=800)
+param_scheduler = dict(decay_end=800)  # half of the way down
