@@ -56,25 +56,28 @@ def test_resume_equals_an_uninterrupted_run_without_the_teacher(cfg, tmp_path):
     assert moved > 20
 
 
-STUDENTS = [
+FROM_FILES = {
     path.name
-    for path in (REPO / 'configs/deform_vos').glob('deform-vos_*.py')
-    if 'textured-shapes' not in path.name
-]
+    for path in (REPO / 'configs/deform_vos').glob('*.py')
+    if 'davis' in path.name or 'ytvos' in path.name
+}
+LABEL_FREE = {n for n in FROM_FILES if n.startswith(('label-free', 'color'))}
+# Teachers of the published sizes are trained with all masks.
+WITH_LABELS = {name for name in FROM_FILES if name.startswith('vos_resnet50')}
 
 
-@pytest.mark.parametrize('name', STUDENTS)
-def test_students_of_files_read_no_mask_but_the_first(name, tmp_path):
+@pytest.mark.parametrize('name', sorted(FROM_FILES - WITH_LABELS))
+def test_no_mask_is_read_but_the_first_or_none(name, tmp_path):
     leaf = Config.fromfile(REPO / 'configs/deform_vos' / name)
     toy = toy_configs.shrink(leaf, tmp_path)
     masks = list(tmp_path.rglob('Annotations/**/*.png'))
     later = [path for path in masks if path.stem != '00000']
     assert len(later) > len(masks) // 2
-    for path in later:
+    for path in masks if name in LABEL_FREE else later:
         path.write_bytes(b'poison')
     dataset = DATASETS.build(toy.train_dataloader.dataset)
     for index in range(len(dataset)):
-        assert dataset[index]['data_samples'].gt_masks.shape[0] > 1
+        assert len(dataset[index]['inputs']) > 1
 
 
 @pytest.mark.slow

@@ -117,7 +117,8 @@ class VosClipDataset(BaseDataset):
     """Clips that begin with a frame in which there are objects.
 
     The objects of the first frame are numbered 1 to O, what appears later
-    becomes background. Random choices come from numpy's global generator.
+    becomes background. Random choices come from numpy's global generator,
+    those of regions from torch's.
 
     Args:
         dataset: Config or data set of whole videos,
@@ -138,10 +139,10 @@ class VosClipDataset(BaseDataset):
         min_object_pixels: Smaller objects of the reference are dropped.
         max_objects: Most objects of a clip.
         regions: Options of
-            :func:`slotkd.ops.region_proposals.propose_regions`, which draws
-            with torch: regions of the reference stand for its objects. No
-            mask is read, and later frames are void. Merged clips hold the
-            pasted regions alone, which differ from what lies around them.
+            :func:`slotkd.ops.region_proposals.propose_regions`: regions of
+            the reference stand for its objects, no mask is used, and later
+            frames are void. Merging pastes them over a clip of another
+            video, whose own regions do not count.
 
     Raises:
         ValueError: If masks of later frames would be needed that are not
@@ -210,11 +211,7 @@ class VosClipDataset(BaseDataset):
         clip = self.draw_clip(idx)
         empty = not _has_objects(clip['gt_seg_map'][0], 1)
         if self.merge_prob and (empty or np.random.rand() < self.merge_prob):
-            other = self.draw_clip(np.random.randint(len(self)))
-            if self.regions is not None:
-                behind = [np.zeros_like(mask) for mask in clip['gt_seg_map']]
-                clip['gt_seg_map'] = behind
-            clip = merge_clips(clip, other)
+            clip = self._merge(clip, idx)
         clip['gt_seg_map'] = relabel_objects(
             clip['gt_seg_map'],
             max_objects=self.max_objects,
@@ -224,8 +221,20 @@ class VosClipDataset(BaseDataset):
             return None
         return self.pipeline(clip)
 
-    def draw_clip(self, idx: int) -> dict:
-        """Read one clip and change its geometry."""
+    def _merge(self, clip: dict, idx: int) -> dict:
+        if self.regions is None:
+            other = np.random.randint(len(self))
+            return merge_clips(clip, self.draw_clip(other))
+        other = (idx + np.random.randint(1, max(len(self), 2))) % len(self)
+        return merge_clips(self.draw_clip(other, bare=True), clip)
+
+    def draw_clip(self, idx: int, *, bare: bool = False) -> dict:
+        """Read one clip and change its geometry.
+
+        Args:
+            idx: Index of the video.
+            bare: Without objects, whether there are some or not.
+        """
         video = self.get_data_info(idx)
         for _ in range(_TRIES):
             ids = draw_frame_ids(
@@ -236,17 +245,21 @@ class VosClipDataset(BaseDataset):
             )
             if np.random.rand() < self.reverse_prob:
                 ids = ids[::-1]
-            first = self._read_first_mask(video, ids)
-            if _has_objects(first, self.min_pixels):
+            first = self._read_first_mask(video, ids, bare)
+            if bare or _has_objects(first, self.min_pixels):
                 break
         clip = self._read(video, ids, first)
         for transform in self.clip_transforms:
             clip = transform(clip)
         return clip
 
-    def _read_first_mask(self, video: dict, ids: list[int]) -> np.ndarray:
+    def _read_first_mask(
+        self, video: dict, ids: list[int], bare: bool
+    ) -> np.ndarray:
         if self.regions is not None:
             frame = self.videos.read_frames(video, ids[:1])[0]
+            if bare:
+                return np.zeros(frame.shape[:2], np.uint8)
             image = torch.from_numpy(frame).movedim(2, 0)[None].float()
             return propose_regions(image, **self.regions)[0][0].byte().numpy()
         masks = self.videos.read_masks(video, ids[:1])

@@ -173,14 +173,32 @@ def test_regions_stand_for_masks_that_nobody_drew(write_davis):
             item['gt_seg_map'][0].max() == m.max() for m in item['gt_seg_map']
         )
     assert all(1 <= item['gt_seg_map'][0].max() <= 3 for item in items)
-    alone = regions | dict(max_regions=1)
-    merged = VosClipDataset(
-        videos, num_frames=1, regions=alone, **PLAIN | dict(merge_prob=1)
-    )
-    assert {int(merged[i % 2]['gt_seg_map'][0].max()) for i in range(8)} == {1}
     later = VosClipDataset(videos, num_frames=3, regions=regions, **PLAIN)[0]
     assert later['gt_seg_map'][0].max() >= 1
     assert all((mask == VOID).all() for mask in later['gt_seg_map'][1:])
+
+
+def test_regions_are_pasted_over_another_video_without_its_own(write_davis):
+    root = write_davis(dict(a=6, b=6, c=6))
+    videos = VideoFolderDataset(root, frames_dir='JPEGImages/480p')
+    regions = dict(step=1, min_area=0.01, max_area=0.9, max_regions=1)
+    options = PLAIN | dict(merge_prob=1, num_frames=1, regions=regions)
+    clips = VosClipDataset(videos, **options)
+    behind = [
+        [clips[index]['video_id'] for _ in range(9)] for index in range(3)
+    ]
+    assert [set(names) for names in behind] == [
+        set('bc'),
+        set('ac'),
+        set('ab'),
+    ]
+    front = clips.draw_clip(0)
+    merged = clips._merge(front, 0)
+    pasted = front['gt_seg_map'][0] > 0
+    assert pasted.any()
+    np.testing.assert_array_equal(merged['gt_seg_map'][0] > 0, pasted)
+    shown = merged['img'][0][pasted], front['img'][0][pasted]
+    np.testing.assert_array_equal(*shown)
 
 
 def test_regions_read_no_mask(write_davis):
@@ -192,6 +210,8 @@ def test_regions_read_no_mask(write_davis):
     )
     regions = dict(step=1, min_area=0.01, max_area=0.9)
     assert VosClipDataset(videos, regions=regions, num_frames=2, **PLAIN)[0]
+    options = PLAIN | dict(merge_prob=1, num_frames=1, regions=regions)
+    assert VosClipDataset(videos, **options)[0]
 
 
 def test_clips_without_object_are_drawn_anew(write_davis):
