@@ -1,6 +1,7 @@
 """Read the weights of slot models from our files and from official ones."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
@@ -41,6 +42,39 @@ def read_slot_weights(checkpoint: str | Path) -> dict[str, Tensor]:
             f'{checkpoint}, not used: {", ".join(sorted(unused))}'
         )
     return weights
+
+
+def init_from_file(model: Any) -> bool:
+    """Load the file that the ``init_cfg`` of a model of video names, if any.
+
+    Args:
+        model: A model with mmengine's ``init_cfg``: None or
+            ``dict(type='Pretrained', checkpoint=..., prefix='')``.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If ``init_cfg`` is a list or has other keys, or the file
+            does not fit, see :func:`load_slot_model`.
+    """
+    name = type(model).__name__
+    given = model.init_cfg or {}
+    if not isinstance(given, dict):
+        raise ValueError(
+            f'init_cfg of {name} is a {type(given).__name__}, not a dict'
+        )
+    if given.get('type') != 'Pretrained':
+        return False
+    config = {key: value for key, value in given.items() if key != 'type'}
+    if not {'checkpoint'} <= config.keys() <= {'checkpoint', 'prefix'}:
+        raise ValueError(
+            f'init_cfg of {name} needs checkpoint and may have prefix, got '
+            f'{sorted(config)}'
+        )
+    load_slot_model(model, **config)
+    return True
 
 
 def load_slot_model(

@@ -10,7 +10,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from slotkd.models.losses.loss_terms import LossTerms
-from slotkd.models.video.load_weights import load_slot_model
+from slotkd.models.video.load_weights import init_from_file
 from slotkd.ops.choices import check_choice
 from slotkd.ops.masks import hard_masks
 from slotkd.ops.over_time import chunked
@@ -120,9 +120,7 @@ class SlotVideoModel(BaseModel):
         :func:`slotkd.models.video.load_weights.read_slot_weights`; it loads
         strictly, and the parts then load no files of their own.
         """
-        config = dict(self.init_cfg or {})
-        if config.pop('type', None) == 'Pretrained':
-            load_slot_model(self, **config)
+        if init_from_file(self):
             self._is_init = True
         else:
             super().init_weights()

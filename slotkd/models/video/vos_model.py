@@ -18,7 +18,7 @@ from slotkd.models.propagation import (
     Reading,
     one_hot_masks,
 )
-from slotkd.models.video.load_weights import load_slot_model
+from slotkd.models.video.load_weights import init_from_file
 from slotkd.models.video.vos_masks import (
     VOID,
     count_objects,
@@ -135,9 +135,7 @@ class VosModel(BaseModel):
 
     def init_weights(self) -> None:
         """Load the file that ``init_cfg`` names, or initialise the parts."""
-        config = dict(self.init_cfg or {})
-        if config.pop('type', None) == 'Pretrained':
-            load_slot_model(self, **config)
+        if init_from_file(self):
             self._is_init = True
         else:
             super().init_weights()

@@ -202,3 +202,37 @@ def test_what_does_not_fit_is_refused():
     student = vos.model(losses=dict(seg=dict(type='MaskSegmentationLoss')))
     with pytest.raises(ValueError, match="student's own losses read labels"):
         VosDistiller(student, MODELS.build(vos.model()), distill_losses=TERMS)
+
+
+def test_a_student_begins_with_a_file_of_its_network(tmp_path):
+    """Its backbone's own file is not looked for."""
+    backbone = dict(
+        type='ImagePyramid',
+        backbone=dict(
+            type='mmseg.MobileNetV2',
+            strides=(1, 2, 2, 2, 1, 1, 1),
+            dilations=(1, 1, 1, 1, 1, 2, 2),
+            out_indices=(1, 2, 3),
+        ),
+        frozen=True,
+        init_cfg=dict(type='Pretrained', checkpoint='nowhere.pth'),
+    )
+    student = vos.model(losses=dict(offset_range=dict(type='OffsetRangeLoss')))
+    student['backbone'] = dict(backbone, init_cfg=None, allow_random=True)
+    torch.manual_seed(8)
+    source = MODELS.build(student)
+    path = tmp_path / 'iter_400.pth'
+    torch.save(dict(state_dict=source.state_dict()), path)
+    student['backbone'] = backbone
+    student['init_cfg'] = dict(type='Pretrained', checkpoint=str(path))
+    model = VosDistiller(
+        student,
+        MODELS.build(vos.model(32, num_layers=2, stride=1)),
+        distill_losses=TERMS,
+        pseudo=LENIENT,
+    )
+    model.init_weights()
+    for name, value in model.student.state_dict().items():
+        assert torch.equal(value, source.state_dict()[name]), name
+    losses = model.train()(*vos.clips(), mode='loss')
+    assert losses['loss_pseudo_label'] > 0

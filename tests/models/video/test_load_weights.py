@@ -11,7 +11,7 @@ from slotkd.engine import StrictLoadHook
 from slotkd.models.distillers.teacher_holder import load_teacher
 from slotkd.models.video import load_slot_model, read_slot_weights
 from slotkd.registry import MODELS
-from tests import official
+from tests import official, tiny_vos
 
 
 class Bomb:
@@ -59,6 +59,28 @@ def test_init_cfg_may_name_a_published_checkpoint(published):
     twin = MODELS.build(config)
     twin.init_weights()
     assert_same_features(twin, model)
+
+
+@pytest.mark.parametrize('kind', ['slots', 'masks'])
+@pytest.mark.parametrize(
+    ('init_cfg', 'message'),
+    [
+        ([dict(type='Pretrained', checkpoint='x')], 'is a list, not a dict'),
+        (dict(type='Pretrained'), r'needs checkpoint .* got \[\]'),
+        (
+            dict(type='Pretrained', checkpoint='x', map_location='cpu'),
+            "got .'checkpoint', 'map_location'.",
+        ),
+    ],
+)
+def test_what_would_not_load_strictly_is_refused(kind, init_cfg, message):
+    if kind == 'slots':
+        model = MODELS.build(strict_config())
+    else:
+        model = tiny_vos.vos_model()
+    model.init_cfg = init_cfg
+    with pytest.raises(ValueError, match=message):
+        model.init_weights()
 
 
 def test_a_teacher_may_be_a_published_checkpoint(published):
