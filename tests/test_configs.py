@@ -75,6 +75,20 @@ def test_leaf_builds_at_full_size(path):
         assert toy_configs.parameters(cfg.model.teacher) > 0
 
 
+RUN = re.compile(r'work_dirs/([^/]+)/iter_(\d+)\.pth')
+STEMS = {path.stem: path for path in CONFIGS.rglob('*.py')}
+
+
+@each_leaf
+def test_runs_that_a_leaf_begins_with_are_those_of_leaves(path):
+    """Names and iterations, for renaming a leaf is easy."""
+    text = Config.fromfile(path, use_predefined_variables=False)._cfg_dict
+    for name, last in RUN.findall(str(text.to_dict())):
+        assert name in STEMS
+        source = Config.fromfile(STEMS[name])
+        assert source.train_cfg.max_iters == int(last)
+
+
 class Start(Hook):
     """Keeps the weights that training starts from."""
 
