@@ -1,6 +1,7 @@
 # A student for real videos: of each train video it reads the first mask; the
 # other labels are its teacher's. It begins with what it learned from clips
-# made of first frames and takes small steps.
+# made of first frames and takes small steps; the share of hard pixels does not
+# get to its end.
 _base_ = [
     '../_base_/models/vos_mobilenetv2_wide.py',
     '../_base_/models/vos_mobilenetv2_narrow.py',

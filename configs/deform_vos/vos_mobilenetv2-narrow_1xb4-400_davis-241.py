@@ -1,5 +1,5 @@
-# The student's network for real videos without a teacher, the control: it
-# learns from clips made of first frames, as the teacher does.
+# The student's network for real videos without a teacher: it learns from clips
+# made of first frames, as the teacher does. Distillation begins with it.
 _base_ = [
     '../_base_/models/vos_mobilenetv2_narrow.py',
     '../_base_/datasets/vos_davis_241.py',

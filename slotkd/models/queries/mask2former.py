@@ -198,12 +198,13 @@ class VideoQueryHead(_WithEmbeds, Mask2FormerTrackHead):
             feats: Pyramid of the backbone, of the frames of all clips.
             num_frames: Frames of each clip.
         """
-        before = self.training, self.num_frames
-        self.training, self.num_frames = True, num_frames
+        head: Any = self
+        before = head.training, head.num_frames
+        head.training, head.num_frames = True, num_frames
         try:
             return self.layers_and_embeds(feats)
         finally:
-            self.training, self.num_frames = before
+            head.training, head.num_frames = before
 
 
 @MODELS.register_module()
