@@ -21,4 +21,3 @@ model = dict(
 )
 train_dataloader = dict(dataset=_base_.region_clips)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-param_scheduler = dict(decay_end=800)  # half of the way down
